@@ -1,0 +1,106 @@
+"""wscore: the WebSocket protocol (RFC 6455) as a pure state machine.
+
+Bytes, time and entropy go in; events, bytes and a deadline come out. The core reads no clock and no socket,
+starts no thread and logs nothing; a backend has a clock, a stream and a way to wait, and no rule of the
+protocol. Four laws hold everywhere:
+
+1. Bytes, time and entropy come in; bytes, events and a deadline come out.
+2. What time can do is a list: `Timer`.
+3. A peer can never raise, and a refused command changes nothing.
+4. A backend contains no rule of WebSocket.
+
+Start with `Connection`, and with the catalogue of what can come out of it, `Event`.
+"""
+
+from ._codes import CloseCode, Opcode, Role, Side
+from ._config import ANY_ORIGIN, SAME_ORIGIN, Config, Limits, Timeouts
+from ._connection import Connection
+from ._endpoint import Delivery, Endpoint, Handler, endpoint_for, wants_control_events
+from ._entropy import system_entropy
+from ._errors import (
+    CloseError,
+    ConnectionClosed,
+    ConnectionLost,
+    HandshakeRefused,
+    InvalidURL,
+    LocalProtocolError,
+    RemoteProtocolError,
+    TimedOut,
+    WriteBufferFull,
+    WSCoreError,
+    error_from,
+)
+from ._events import (
+    Closed,
+    CloseReceived,
+    CloseStatus,
+    Event,
+    Opened,
+    PingReceived,
+    PongReceived,
+    Refused,
+    RequestReceived,
+)
+from ._handshake import HeadersLike, select_subprotocol
+from ._http import Headers, Request, Response
+from ._keepalive import Ping
+from ._lifecycle import State, TransportAction
+from ._stats import Stats
+from ._timers import Timer
+from ._url import Address, parse_url
+from ._violations import Violation
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "ANY_ORIGIN",
+    "SAME_ORIGIN",
+    "Address",
+    "CloseCode",
+    "CloseError",
+    "CloseReceived",
+    "CloseStatus",
+    "Closed",
+    "Config",
+    "Connection",
+    "ConnectionClosed",
+    "ConnectionLost",
+    "Delivery",
+    "Endpoint",
+    "Event",
+    "Handler",
+    "HandshakeRefused",
+    "Headers",
+    "HeadersLike",
+    "InvalidURL",
+    "Limits",
+    "LocalProtocolError",
+    "Opcode",
+    "Opened",
+    "Ping",
+    "PingReceived",
+    "PongReceived",
+    "Refused",
+    "RemoteProtocolError",
+    "Request",
+    "RequestReceived",
+    "Response",
+    "Role",
+    "Side",
+    "State",
+    "Stats",
+    "TimedOut",
+    "Timeouts",
+    "Timer",
+    "TransportAction",
+    "Violation",
+    "WSCoreError",
+    "WriteBufferFull",
+    "__version__",
+    "endpoint_for",
+    "error_from",
+    "parse_url",
+    "select_subprotocol",
+    "system_entropy",
+    "wants_control_events",
+]

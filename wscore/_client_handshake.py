@@ -1,0 +1,238 @@
+"""The client's side of the opening handshake (RFC 6455 section 4.1): request out, response in.
+
+Nothing of a response is believed unasked: the accept token must be the one for our key, a subprotocol one
+of those offered, an extension none at all, since none is offered. A response other than 101 is not an
+error of the protocol: it is kept, with a bounded part of its body, as the `Refused` event.
+"""
+
+from base64 import b64encode
+from collections.abc import Callable, Sequence
+from typing import Final, final
+
+import h11
+
+from ._config import Config
+from ._errors import LocalProtocolError
+from ._grammar import has_token, is_token
+from ._handshake import (
+    Fields,
+    HeadersLike,
+    accept_token,
+    agent_field,
+    as_text,
+    check_outgoing_size,
+    has_duplicates,
+    joined,
+    outgoing_fields,
+    outgoing_text,
+    read_event,
+    single,
+)
+from ._head import HeadReader
+from ._http import Request, Response
+from ._url import Address
+from ._violations import Violation
+
+_NONCE_SIZE: Final = 16
+_MADE_HERE: Final = frozenset(
+    {
+        b"connection",
+        b"content-length",
+        b"host",
+        b"sec-websocket-extensions",
+        b"sec-websocket-key",
+        b"sec-websocket-protocol",
+        b"sec-websocket-version",
+        b"transfer-encoding",
+        b"upgrade",
+    }
+)
+
+
+@final
+class ClientHandshake:
+    """One request and the response to it.
+
+    Attributes:
+        request: once it has been written.
+        response: a 101 that passed every check, or a complete refusal.
+        subprotocol: what the server chose, or None.
+        rest: what came behind a 101.
+    """
+
+    __slots__ = (
+        "_body",
+        "_config",
+        "_h11",
+        "_informational",
+        "_key",
+        "_reader",
+        "_refusal",
+        "request",
+        "response",
+        "rest",
+        "subprotocol",
+    )
+
+    def __init__(self, config: Config) -> None:
+        self._config: Config = config
+        self._h11: h11.Connection = h11.Connection(h11.CLIENT, 2 * config.limits.max_head)
+        self._reader: HeadReader = HeadReader(config.limits)
+        self._key: bytes = b""
+        self._informational: int = 0
+        self._refusal: h11.Response | None = None  # its body is being read
+        self._body: bytearray = bytearray()
+        self.request: Request | None = None
+        self.response: Response | None = None
+        self.subprotocol: str | None = None
+        self.rest: bytes = b""
+
+    def start(
+        self,
+        address: Address,
+        headers: HeadersLike,
+        subprotocols: Sequence[str],
+        entropy: Callable[[int], bytes],
+    ) -> bytes:
+        """Write the request (RFC 6455 section 4.1).
+
+        Raises:
+            LocalProtocolError: it was written before; something that may not be sent.
+        """
+        if self.request is not None:
+            raise LocalProtocolError("the request has been sent already")
+        offered = _check_subprotocols(subprotocols)
+        extra = outgoing_fields(headers, _MADE_HERE)
+        target = outgoing_text(address.target, "request target")
+        fields: Fields = [
+            (b"Host", outgoing_text(address.authority, "host")),
+            (b"Upgrade", b"websocket"),
+            (b"Connection", b"Upgrade"),
+            (b"Sec-WebSocket-Key", b"A" * 22 + b"=="),  # its length counts; drawn when all else is checked
+            (b"Sec-WebSocket-Version", b"13"),
+        ]
+        if offered:
+            fields.append((b"Sec-WebSocket-Protocol", ", ".join(offered).encode("ascii")))
+        if not any(name.lower() == b"user-agent" for name, _ in extra):
+            fields += agent_field(b"User-Agent", self._config.agent)
+        fields += extra
+        check_outgoing_size(fields, self._config.limits, len(target) + len(b"GET  HTTP/1.1"))
+        _make_request(target, fields)
+        self._key = b64encode(entropy(_NONCE_SIZE))
+        fields[3] = (b"Sec-WebSocket-Key", self._key)
+        written = self._h11.send(_make_request(target, fields)) or b""
+        self.request = Request("GET", target.decode("ascii"), as_text(fields), offered)
+        return written
+
+    def receive(self, data: bytes) -> Violation | None:
+        """Take bytes; then `response` is set, or a violation returned, or more is needed."""
+        while self.response is None:
+            if self._refusal is not None:
+                self._read_body(data)
+                return None
+            reader = self._reader
+            reader.feed(data)
+            if reader.violation is not None:
+                return reader.violation
+            if reader.head is None:
+                return None
+            violation = self._read_response(reader, reader.head)
+            if violation is not None:
+                return violation
+            data = reader.rest
+            self._reader = HeadReader(self._config.limits)
+        self.rest += data
+        return None
+
+    def finish(self) -> None:
+        """The stream has ended, or time is up: a refusal counts with what came of its body."""
+        if self._refusal is not None:
+            self._take_refusal()
+
+    def _read_response(self, reader: HeadReader, head: bytes) -> Violation | None:
+        """Look at one response head: informational, 101, or a refusal."""
+        if has_duplicates(reader.names, (b"sec-websocket-protocol",)):
+            return Violation.DUPLICATE_HEADER
+        event = read_event(self._h11, head)
+        if isinstance(event, h11.Response):
+            self._refusal = event
+            return None
+        if not isinstance(event, h11.InformationalResponse):
+            return Violation.MALFORMED_HEAD
+        if event.status_code != 101:
+            self._informational += 1
+            too_many = self._informational > self._config.limits.max_informational
+            return Violation.TOO_MANY_INFORMATIONAL if too_many else None
+        return self._check_switch(event)
+
+    def _check_switch(self, event: h11.InformationalResponse) -> Violation | None:
+        """Check a 101 response as RFC 6455 section 4.1 lists it."""
+        if event.http_version != b"1.1":
+            return Violation.RESPONSE_VERSION
+        if single(event, b"content-length") is not None or single(event, b"transfer-encoding") is not None:
+            return Violation.RESPONSE_BODY
+        if (joined(event, b"upgrade") or b"").lower() != b"websocket":
+            return Violation.UPGRADE_HEADER
+        if not has_token(joined(event, b"connection") or b"", b"upgrade"):
+            return Violation.RESPONSE_CONNECTION
+        if single(event, b"sec-websocket-accept") != accept_token(self._key):
+            return Violation.WEBSOCKET_ACCEPT
+        if joined(event, b"sec-websocket-extensions") is not None:
+            return Violation.UNOFFERED_EXTENSION
+        chosen = single(event, b"sec-websocket-protocol")
+        if chosen is not None:
+            self.subprotocol = chosen.decode("latin-1")
+            assert self.request is not None
+            if self.subprotocol not in self.request.subprotocols:
+                return Violation.UNOFFERED_SUBPROTOCOL
+        self.response = Response(101, as_text(event.headers), reason=event.reason.decode("latin-1"))
+        return None
+
+    def _read_body(self, data: bytes) -> None:
+        """Let h11 undo the framing of a refusal's body, up to the limit."""
+        limit = self._config.limits.refusal_body
+        try:
+            self._h11.receive_data(data)
+            event = self._h11.next_event()
+            while isinstance(event, h11.Data) and len(self._body) < limit:
+                self._body += event.data
+                event = self._h11.next_event()
+        except h11.RemoteProtocolError:
+            self._take_refusal()  # what came before the fault is kept
+            return
+        if isinstance(event, h11.EndOfMessage) or len(self._body) >= limit:
+            self._take_refusal()
+
+    def _take_refusal(self) -> None:
+        assert self._refusal is not None
+        event, self._refusal = self._refusal, None
+        body = bytes(self._body[: self._config.limits.refusal_body])
+        self._body = bytearray()
+        self.response = Response(
+            event.status_code, as_text(event.headers), body, event.reason.decode("latin-1")
+        )
+
+
+def _check_subprotocols(subprotocols: Sequence[str]) -> tuple[str, ...]:
+    """Return what will be offered.
+
+    Raises:
+        LocalProtocolError: not a sequence of distinct tokens (RFC 6455 section 4.1, item 10).
+    """
+    if isinstance(subprotocols, str):
+        raise LocalProtocolError("subprotocols must be a sequence of names, not one str")
+    offered = tuple(subprotocols)
+    for name in offered:
+        if not is_token(outgoing_text(name, "subprotocol")):
+            raise LocalProtocolError(f"not a subprotocol name: {name[:32]!r}")
+    if len(set(offered)) != len(offered):
+        raise LocalProtocolError("a subprotocol is offered twice")
+    return offered
+
+
+def _make_request(target: bytes, fields: Fields) -> h11.Request:
+    """Make the h11 event, which validates it, before anything is sent: a failed send would poison h11."""
+    try:
+        return h11.Request(method=b"GET", target=target, headers=fields)
+    except h11.LocalProtocolError as error:
+        raise LocalProtocolError(f"the request may not be sent: {error}") from None

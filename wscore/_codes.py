@@ -1,0 +1,74 @@
+"""Roles, opcodes and close codes: the numbers of RFC 6455.
+
+Everything here is pure data. A port starts with this file: it needs nothing else.
+
+A close code lives in one of four worlds (RFC 6455 section 7.4):
+
+- on the wire: an endpoint may send it and must accept it;
+- reserved for reports: 1005, 1006 and 1015 say what happened *without* a code and never travel;
+- private: 3000 to 4999 belong to libraries, frameworks and applications;
+- everything else is unassigned, and a peer that sends it breaks the protocol.
+"""
+
+from enum import Enum, IntEnum
+from typing import Final
+
+
+class Role(Enum):
+    """Which side of the connection this is; it decides who masks and who sends the request."""
+
+    CLIENT = "client"
+    SERVER = "server"
+
+
+class Side(Enum):
+    """Who did something, seen from here."""
+
+    LOCAL = "local"
+    REMOTE = "remote"
+
+
+class Opcode(IntEnum):
+    """The six opcodes in use (RFC 6455 section 5.2); all others are reserved."""
+
+    CONTINUATION = 0x0
+    TEXT = 0x1
+    BINARY = 0x2
+    CLOSE = 0x8
+    PING = 0x9
+    PONG = 0xA
+
+
+class CloseCode(IntEnum):
+    """Status codes with a registered meaning (RFC 6455 section 7.4.1 and the IANA registry)."""
+
+    NORMAL_CLOSURE = 1000
+    GOING_AWAY = 1001
+    PROTOCOL_ERROR = 1002
+    UNSUPPORTED_DATA = 1003
+    NO_STATUS_RECEIVED = 1005
+    ABNORMAL_CLOSURE = 1006
+    INVALID_PAYLOAD_DATA = 1007
+    POLICY_VIOLATION = 1008
+    MESSAGE_TOO_BIG = 1009
+    MANDATORY_EXTENSION = 1010
+    INTERNAL_ERROR = 1011
+    SERVICE_RESTART = 1012
+    TRY_AGAIN_LATER = 1013
+    BAD_GATEWAY = 1014
+    TLS_HANDSHAKE = 1015
+
+
+_NEVER_ON_THE_WIRE: Final = frozenset({1005, 1006, 1015})
+_REGISTERED: Final = frozenset(int(code) for code in CloseCode)
+
+
+def may_travel(code: int) -> bool:
+    """Tell whether a Close frame may carry code.
+
+    The rule is one for sending and receiving: registered codes other than 1005, 1006 and 1015,
+    and 3000 to 4999 (RFC 6455 sections 7.4.1 and 7.4.2).
+    """
+    if 3000 <= code <= 4999:
+        return True
+    return code in _REGISTERED and code not in _NEVER_ON_THE_WIRE

@@ -1,0 +1,140 @@
+"""What a caller may set, with defaults that are safe on the open internet.
+
+Every limit fails with a named error and code, none by waiting. Turning one off is explicit: ``None``.
+All sizes are bytes, all times are seconds. The objects are immutable and hold no state, so one Config
+serves any number of connections and threads.
+"""
+
+import re
+from dataclasses import dataclass, field
+from typing import Final
+
+SAME_ORIGIN: Final = "same-origin"
+ANY_ORIGIN: Final = "any-origin"
+
+_KIB: Final = 1024
+_FRAGMENT_FLOOR: Final = 1024  # short limits still allow a message in this many fragments
+_BYTES_PER_FRAGMENT: Final = 64  # long ones: a sender may cut as finely as this on average
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What one peer may cost.
+
+    Attributes:
+        max_message_size: of a received message; None for no limit. Violation.MESSAGE_TOO_BIG, 1009.
+        max_frame_size: of a received frame; None: only the message counts. FRAME_TOO_BIG, 1009.
+        max_fragments: frames of one message, empty ones included; None: one for each 64 bytes of
+            max_message_size and at least 1,024. TOO_MANY_FRAGMENTS, 1008.
+        max_empty_fragments: empty, non-final frames in a row; None for no limit.
+            TOO_MANY_EMPTY_FRAGMENTS, 1008.
+        max_control_rate: control frames a second, sustained; five seconds' worth may come at once.
+            None for no limit. CONTROL_FLOOD, 1008.
+        max_line: of an HTTP head, without its line end. TARGET_TOO_LONG 414, LINE_TOO_LONG 431.
+        max_head: all of an HTTP head. HEAD_TOO_LARGE, 431.
+        max_headers: header lines. TOO_MANY_HEADERS, 431.
+        max_subprotocols, max_extensions: offers that a server looks at, each at most
+            max_offer bytes long. INVALID_SUBPROTOCOLS and INVALID_EXTENSIONS, 400.
+        max_informational: 1xx responses before the real one (client). TOO_MANY_INFORMATIONAL.
+        refusal_body: kept of the body of a refusal (client); the rest is not read.
+        early_data: held while a request waits for its answer (server). EARLY_DATA, 400.
+        inbox_high, inbox_low: waiting events, each charged its length and 64: at the high mark
+            parsing and reading stop, at the low mark they go on.
+        outbox_high, outbox_low: bytes that wait for the wire: `Connection.writable` turns False
+            above the one and True again at the other.
+        outbox_limit: with more than this waiting, sending raises WriteBufferFull.
+    """
+
+    max_message_size: int | None = 1024 * _KIB
+    max_frame_size: int | None = None
+    max_fragments: int | None = None
+    max_empty_fragments: int | None = 64
+    max_control_rate: int | None = 1000
+    max_line: int = 8 * _KIB
+    max_head: int = 32 * _KIB
+    max_headers: int = 100
+    max_subprotocols: int = 32
+    max_extensions: int = 16
+    max_offer: int = _KIB
+    max_informational: int = 8
+    refusal_body: int = 64 * _KIB
+    early_data: int = 64 * _KIB
+    inbox_high: int = 64 * _KIB
+    inbox_low: int = 16 * _KIB
+    outbox_high: int = 64 * _KIB
+    outbox_low: int = 16 * _KIB
+    outbox_limit: int = 1024 * _KIB
+
+    def __post_init__(self) -> None:
+        for name in self.__slots__:
+            value = getattr(self, name)
+            if value is not None and (type(value) is not int or value < 0):
+                raise ValueError(f"{name} must be a whole number of at least 0, not {value!r}")
+        if self.inbox_low > self.inbox_high or self.outbox_low > self.outbox_high:
+            raise ValueError("a low mark must not lie above its high mark")
+
+    @property
+    def fragments(self) -> int | None:
+        """The number of frames that one message may have; None for no limit."""
+        if self.max_fragments is not None or self.max_message_size is None:
+            return self.max_fragments
+        return max(_FRAGMENT_FLOOR, self.max_message_size // _BYTES_PER_FRAGMENT)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeouts:
+    """How long things may take, in seconds; None turns one off.
+
+    Attributes:
+        open: the whole opening handshake, name resolution, TCP and TLS included. Timer.OPEN.
+        close: our Close until the end of TCP. Timer.CLOSE.
+        keepalive: silence of the peer after which it is pinged. Timer.KEEPALIVE.
+        pong: further silence after that ping which ends the connection with 1006. Timer.PONG.
+        idle: no message either way: close with 1001. Timer.IDLE.
+        lifetime: age at which the connection is closed with 1001. Timer.LIFETIME.
+        write_stall: no byte of our output moves: the connection ends with 1006. Timer.WRITE_STALL.
+    """
+
+    open: float | None = 10.0
+    close: float | None = 10.0
+    keepalive: float | None = 20.0
+    pong: float | None = 20.0
+    idle: float | None = None
+    lifetime: float | None = None
+    write_stall: float | None = 30.0
+
+    def __post_init__(self) -> None:
+        for name in self.__slots__:
+            value = getattr(self, name)
+            if value is not None and not (type(value) in (int, float) and value > 0):
+                raise ValueError(f"{name} must be a positive number of seconds or None, not {value!r}")
+
+
+OriginPattern = str | re.Pattern[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """Everything that a caller may set for a connection.
+
+    Attributes:
+        limits, timeouts: see there.
+        origins: which pages of a browser may connect (server): SAME_ORIGIN, ANY_ORIGIN, or a tuple
+            of origins ("https://example.com") and compiled patterns, which must match wholly.
+            A request without Origin does not come from a browser and passes. RFC 6455 section 10.2.
+        control_events: queue `PingReceived` and `PongReceived`.
+        agent: the value of Server or User-Agent; None sends neither.
+    """
+
+    limits: Limits = field(default_factory=Limits)
+    timeouts: Timeouts = field(default_factory=Timeouts)
+    origins: str | tuple[OriginPattern, ...] = SAME_ORIGIN
+    control_events: bool = False
+    agent: str | None = "wscore"
+
+    def __post_init__(self) -> None:
+        if isinstance(self.origins, str):
+            if self.origins not in (SAME_ORIGIN, ANY_ORIGIN):
+                raise ValueError("origins must be SAME_ORIGIN, ANY_ORIGIN or a tuple of origins")
+        elif not all(isinstance(origin, (str, re.Pattern)) for origin in self.origins):
+            raise TypeError("origins must be strings or compiled patterns")

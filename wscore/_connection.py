@@ -1,0 +1,678 @@
+"""The connection: routes inputs and commands to the parts that own the rules, and owns no rule itself.
+
+Theory of operation. Every call does four things in this order: it moves the clock forward, it feeds one
+part, it lets the consequences happen (an event queued, bytes queued, the state moved), and it returns.
+Nothing is called back. **After any input or command, drain the outputs**: events with `next_event`, bytes
+with `data_to_send`, then look at the levels: `transport_action`, `wants_read`, `next_deadline`.
+
+The story of an end is told in one place each: `_fail` when the peer broke a rule, `_receive_close` and
+`_answer_close` for the close handshake, `_input_ended` when the stream is gone, `handle_deadline` for
+time. Each leads through `_settle`, which makes the one `Closed`, to DRAINING or CLOSED.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Final, final
+
+from ._codes import CloseCode, Opcode, Role
+from ._config import Config
+from ._ending import Ending, read_close, write_close
+from ._entropy import system_entropy
+from ._errors import ConnectionClosed, LocalProtocolError, WriteBufferFull
+from ._events import Closed, CloseReceived, CloseStatus, Event, Opened, PingReceived, PongReceived
+from ._flood import ControlBudget
+from ._frames import encode_frame
+from ._handshake import HeadersLike
+from ._http import Request, Response
+from ._inbox import Inbox
+from ._keepalive import Ping
+from ._lifecycle import TRANSITIONS, State, Step, TransportAction
+from ._opening import Opening
+from ._outbox import Outbox
+from ._receiver import Arrival, Receiver
+from ._stats import Stats
+from ._timers import Timer
+from ._url import Address, parse_url
+from ._violations import Violation
+from ._watch import Verdict, Watch
+
+_CONTROL_LIMIT: Final = 125
+_PING_SIZE: Final = 4
+
+_REASONS: Final = {Timer.IDLE: "no message for a long time", Timer.LIFETIME: "the greatest age is reached"}
+
+_CONNECTING: Final = State.CONNECTING
+_OPEN: Final = State.OPEN
+_LOCAL_CLOSING: Final = State.LOCAL_CLOSING
+_REMOTE_CLOSING: Final = State.REMOTE_CLOSING
+_DRAINING: Final = State.DRAINING
+_CLOSED: Final = State.CLOSED
+
+
+@final
+class Connection:
+    """One side of one WebSocket connection, without I/O.
+
+    Args:
+        role: which side this is.
+        config: limits, timeouts and the rest; shared between connections at will.
+        now: seconds of any monotonic clock, the same in every call; an older value counts as the
+            newest one seen. The open timeout starts here.
+        half_close: False where the transport cannot end its sending direction alone.
+        entropy: a function from a number to as many unpredictable bytes; pass your own to make a
+            run repeatable.
+    """
+
+    def __init__(
+        self,
+        role: Role,
+        config: Config | None = None,
+        *,
+        now: float,
+        half_close: bool = True,
+        entropy: Callable[[int], bytes] = system_entropy,
+    ) -> None:
+        config = Config() if config is None else config
+        _check_types(role, config)
+        self._role: Role = role
+        self._config: Config = config
+        self._half_close: bool = half_close
+        self._entropy: Callable[[int], bytes] = entropy
+        self._now: float = now
+        self._state: State = State.CONNECTING
+        self._stats: Stats = Stats()
+        self._opening: Opening = Opening(role, config)
+        self._inbox: Inbox = Inbox(config.limits)
+        self._receiver: Receiver = Receiver(role, config.limits, self._inbox, self._stats)
+        self._outbox: Outbox = Outbox(config.limits)
+        self._watch: Watch = Watch(config.timeouts, now)
+        self._budget: ControlBudget = ControlBudget(config.limits.max_control_rate, now)
+        self._ending: Ending = Ending()
+        self._action: TransportAction = TransportAction.KEEP
+        self._eof: bool = False  # nothing more will be received
+        self._held_back: bool = False  # input waits for the application to take events
+        self._data_queued: bool = False  # a message was queued since output was taken last
+        self._close_queued: bool = False  # our Close waits to be given out
+
+    # A. Queries: they change nothing and may be asked at any time.
+
+    @property
+    def role(self) -> Role:
+        """Which side this is."""
+        return self._role
+
+    @property
+    def state(self) -> State:
+        """Where the connection stands."""
+        return self._state
+
+    @property
+    def request(self) -> Request | None:
+        """The opening request: sent by a client, or received and found good by a server."""
+        return self._opening.request
+
+    @property
+    def response(self) -> Response | None:
+        """The answer to it; None while there is none."""
+        return self._opening.response
+
+    @property
+    def subprotocol(self) -> str | None:
+        """What was agreed on in the opening handshake; None: nothing."""
+        return self._opening.subprotocol
+
+    @property
+    def closed(self) -> Closed | None:
+        """How the connection ended, from the moment that is settled; its event may still wait."""
+        return self._ending.closed
+
+    @property
+    def latency(self) -> float | None:
+        """Seconds that the newest answered ping took; None before the first pong."""
+        return self._watch.keepalive.latency
+
+    @property
+    def stats(self) -> Stats:
+        """Counters; live, not a copy."""
+        return self._stats
+
+    @property
+    def wants_read(self) -> bool:
+        """Whether to read on: False while the inbox is full and after the end of the stream."""
+        if self._eof or self._state is _CLOSED:
+            return False
+        return not (self._receiver.paused and (self._state is _OPEN or self._state is _LOCAL_CLOSING))
+
+    @property
+    def writable(self) -> bool:
+        """False from the outbox's high mark down to its low one: let senders wait. True once closed."""
+        return self._outbox.writable or self._state is _CLOSED
+
+    @property
+    def buffered_amount(self) -> int:
+        """Bytes that wait, and bytes given out that have not yet left the caller's hands."""
+        return self._outbox.buffered
+
+    def next_deadline(self) -> float | None:
+        """Return when to call `handle_deadline`; None: never, as things stand."""
+        return self._watch.next_deadline()
+
+    def transport_action(self) -> TransportAction:
+        """Return what to do with the transport: a level, to be acted on once."""
+        if self._state is not _DRAINING:
+            return self._action
+        if not self._outbox.idle:
+            return TransportAction.KEEP
+        if self._role is Role.CLIENT and self._ending.clean:
+            return TransportAction.KEEP  # RFC 6455 7.1.1: the server closes TCP first
+        return TransportAction.SHUTDOWN_WRITE if self._half_close else TransportAction.KEEP
+
+    # B. Inputs.
+
+    def receive_data(self, data: bytes, now: float) -> None:
+        """Take bytes of the stream. Then drain.
+
+        Never raises for what the peer sent; bytes that come after the outcome are discarded.
+
+        Raises:
+            TypeError: data is not bytes.
+        """
+        if not isinstance(data, bytes):
+            raise TypeError(f"expected bytes, not {type(data).__name__}")
+        self._tick(now)
+        if self._eof or not data or self._state is _CLOSED:
+            return
+        self._stats.wire_received += len(data)
+        self._watch.keepalive.note_received(self._now)
+        if self._state is _CONNECTING:
+            self._receive_handshake(data)
+        elif self._state is _OPEN or self._state is _LOCAL_CLOSING:
+            self._receiver.feed(data)
+            self._parse()
+        self._arm_close()
+
+    def receive_eof(self, now: float) -> None:
+        """Take note that the stream has ended, in good order or not. Then drain.
+
+        A second call says that nothing can be sent either; so for a lost connection a backend may call
+        it as often as it likes.
+        """
+        self._tick(now)
+        if self._eof:
+            self._lose()
+            return
+        self._eof = True
+        if self._state is _CONNECTING:
+            self._handshake_ended(None)
+        elif self._state is _DRAINING:
+            self._check_drained()
+        elif self._state is not _CLOSED:
+            self._parse()
+
+    def handle_deadline(self, now: float) -> None:
+        """Let every timer fire whose deadline has come. Then drain.
+
+        Early and late calls are harmless. Read what the transport has before calling this.
+        """
+        self._tick(now)
+        while (timer := self._watch.pop_expired(self._now)) is not None:
+            self._fire(timer)
+        self._arm_close()
+
+    def handle_progress(self, now: float) -> None:
+        """Take note that bytes given out earlier are still moving."""
+        self._tick(now)
+        self._watch.note_progress(self._now)
+
+    # C. Commands: each raises before anything has changed, or does what it says. Then drain.
+
+    def send_request(
+        self,
+        address: Address | str,
+        *,
+        headers: HeadersLike = (),
+        subprotocols: Sequence[str] = (),
+        now: float,
+    ) -> None:
+        """Client: start the opening handshake (RFC 6455 section 4.1).
+
+        Args:
+            address: a ws:// or wss:// URL, or the result of `parse_url`.
+            headers: more fields for the request: pairs or a mapping.
+            subprotocols: names to offer, in order of preference.
+            now: the time.
+
+        Raises:
+            LocalProtocolError: not a client, done before, or something that may not be sent.
+            InvalidURL: the address is not usable.
+            ConnectionClosed: it has ended.
+        """
+        self._check_not_closed()
+        target = parse_url(address) if isinstance(address, str) else address
+        request = self._opening.start(target, headers, subprotocols, self._entropy)
+        self._tick(now)
+        self._outbox.put([request])
+
+    def accept(self, *, subprotocol: str | None = None, headers: HeadersLike = (), now: float) -> None:
+        """Server: complete the opening handshake with a 101 response (RFC 6455 section 4.2.2).
+
+        Args:
+            subprotocol: one of ``request.subprotocols``, or None.
+            headers: more fields for the response: pairs or a mapping.
+            now: the time.
+
+        Raises:
+            LocalProtocolError: no upgrade request waits, or something that may not be sent.
+            ConnectionClosed: it has ended.
+        """
+        self._check_not_closed()
+        head, opened = self._opening.accept(subprotocol, headers)
+        self._tick(now)
+        self._outbox.put([head])
+        self._open(opened)
+        self._arm_close()
+
+    def respond(self, status: int, *, headers: HeadersLike = (), body: bytes = b"", now: float) -> None:
+        """Server: refuse the upgrade, or answer a plain HTTP request; the connection ends with it.
+
+        Args:
+            status: 200 to 599.
+            headers: more fields; Content-Length and Connection are written by the library.
+            body: any size.
+            now: the time.
+
+        Raises:
+            LocalProtocolError: no request waits, or something that may not be sent.
+            ConnectionClosed: it has ended.
+        """
+        self._check_not_closed()
+        response = self._opening.respond(status, headers, body)
+        self._tick(now)
+        self._outbox.put([response])
+        self._settle()
+        self._step(Step.FAILED)
+        self._arm_close()
+
+    def send_text(self, text: str) -> None:
+        """Send a text message (RFC 6455 section 5.6).
+
+        Raises:
+            LocalProtocolError: not str, not encodable, not open, or our Close was sent.
+            WriteBufferFull: more than `Limits.outbox_limit` waits already.
+            ConnectionClosed: it has ended.
+        """
+        if not isinstance(text, str):
+            raise LocalProtocolError(f"a text message must be str, not {type(text).__name__}")
+        try:
+            payload = text.encode("utf-8")
+        except UnicodeEncodeError:
+            raise LocalProtocolError("a text message must not contain lone surrogates") from None
+        self._send_message(Opcode.TEXT, payload)
+
+    def send_bytes(self, data: bytes | bytearray | memoryview) -> None:
+        """Send a binary message (RFC 6455 section 5.6); data may be changed afterwards.
+
+        Raises:
+            LocalProtocolError: not bytes-like, not open, or our Close was sent.
+            WriteBufferFull: more than `Limits.outbox_limit` waits already.
+            ConnectionClosed: it has ended.
+        """
+        if not isinstance(data, (bytes, bytearray, memoryview)):
+            raise LocalProtocolError(f"a binary message must be bytes-like, not {type(data).__name__}")
+        self._send_message(Opcode.BINARY, bytes(data))
+
+    def send_ping(self, payload: bytes | None = None, *, now: float) -> Ping:
+        """Send a ping (RFC 6455 section 5.5.2); its pong sets ``latency`` of the result.
+
+        Args:
+            payload: at most 125 bytes; None: four random ones.
+            now: the time.
+
+        Raises:
+            LocalProtocolError: payload is not bytes or too long, not open, or our Close was sent.
+            WriteBufferFull: more than `Limits.outbox_limit` waits already.
+            ConnectionClosed: it has ended.
+        """
+        if payload is not None:
+            _check_control(payload)
+        self._check_can_send()
+        self._tick(now)
+        return self._ping(payload, automatic=False)
+
+    def send_pong(self, payload: bytes = b"") -> None:
+        """Send an unsolicited pong (RFC 6455 section 5.5.3); pings are answered without it.
+
+        Raises:
+            LocalProtocolError: payload is not bytes or too long, not open, or our Close was sent.
+            WriteBufferFull: more than `Limits.outbox_limit` waits already.
+            ConnectionClosed: it has ended.
+        """
+        _check_control(payload)
+        self._check_can_send()
+        self._outbox.put(encode_frame(Opcode.PONG, payload, self._new_key()))
+
+    def close(
+        self, code: int = CloseCode.NORMAL_CLOSURE, reason: str = "", *, now: float, discard: bool = False
+    ) -> None:
+        """Start the close handshake, or answer the peer's Close at once (RFC 6455 section 7.1.2).
+
+        Afterwards nothing more may be sent; messages of the peer still arrive until its Close. Harmless
+        when our Close was sent before, and when the connection has ended. Before the opening handshake
+        is complete it abandons the connection.
+
+        Args:
+            code: 1000-1003, 1007-1014 or 3000-4999.
+            reason: at most 123 bytes of UTF-8.
+            now: the time.
+            discard: read on at any cost: once a message does not fit into the inbox, drop it and
+                all that follow, and count them in ``Closed.dropped``.
+
+        Raises:
+            LocalProtocolError: a code or reason that may not be sent; nothing has changed.
+        """
+        write_close(code, reason)  # raises before anything changes
+        self._tick(now)
+        if self._state is _CONNECTING:
+            self._settle()
+            self._end(TransportAction.ABORT)
+        elif self._state is _OPEN or self._state is _REMOTE_CLOSING:
+            self._send_close(CloseStatus(int(code), reason))
+        if discard and self._state is _LOCAL_CLOSING:
+            self._receiver.discarding = True
+            self._parse()
+        self._arm_close()
+
+    # D. Outputs: each takes what is there and removes it.
+
+    def next_event(self) -> Event | None:
+        """Take the next event; None: nothing for now, or nothing any more after `Closed`."""
+        event = self._inbox.next()
+        if self._held_back and not self._inbox.full:
+            self._parse()
+            if event is None:
+                event = self._inbox.next()
+        if isinstance(event, CloseReceived) and self._state is _REMOTE_CLOSING:
+            self._send_close(self._ending.answer())
+        return event
+
+    def data_to_send(self, now: float) -> list[bytes]:
+        """Take everything that waits for the wire: small pieces joined, big payloads as they are.
+
+        Ask only when all that was taken before has left your hands: asking says that it has.
+
+        Returns:
+            Pieces to be sent in order; [] when there is nothing.
+        """
+        self._tick(now)
+        outbox = self._outbox
+        if outbox.given:
+            outbox.note_departed()
+            self._watch.note_progress(self._now)
+        if not outbox.has_data:
+            self._check_drained()
+            self._arm_close()
+            return []
+        pieces = outbox.take(self._new_key)
+        self._stats.wire_sent += outbox.given
+        if self._data_queued:
+            self._watch.note_data(self._now)
+        self._watch.note_given(
+            self._now,
+            state=self._state,
+            close_included=self._close_queued,
+            half_close_missing=self._half_close_missing(),
+        )
+        self._data_queued = self._close_queued = False
+        return pieces
+
+    # The opening handshake.
+
+    def _receive_handshake(self, data: bytes) -> None:
+        """Feed the handshake and let what it found happen."""
+        result = self._opening.receive(data)
+        if isinstance(result, Violation):
+            self._fail_handshake(result)
+        elif isinstance(result, Opened):
+            self._open(result)
+        elif result is not None:
+            self._inbox.put(result)
+            if self._role is Role.CLIENT:  # refused
+                self._settle()
+                self._end(TransportAction.CLOSE)
+
+    def _handshake_ended(self, timer: Timer | None) -> None:
+        """The stream or the time ended before the handshake did."""
+        refused = self._opening.finish()
+        if refused is not None:
+            self._inbox.put(refused)
+        self._settle(timer=timer)
+        self._end(TransportAction.CLOSE if timer is None else TransportAction.ABORT)
+
+    def _fail_handshake(self, violation: Violation) -> None:
+        """A server refuses with a status, a client leaves without a word."""
+        refusal = self._opening.refuse(violation)
+        self._settle(violation=violation)
+        if refusal:
+            self._outbox.put([refusal])
+            self._step(Step.FAILED)
+        else:
+            self._end(TransportAction.CLOSE)
+
+    def _open(self, opened: Opened) -> None:
+        """Both sides agreed: frames flow from here, beginning with what came behind the head."""
+        self._step(Step.OPENED)
+        self._inbox.put(opened)
+        self._watch.note_opened(self._now)
+        self._receiver.feed(self._opening.take_rest())
+        self._parse()
+
+    # Frames and messages.
+
+    def _parse(self) -> None:
+        """Parse until the data is used up, the inbox is full, or no more frames are wanted."""
+        self._held_back = False
+        while self._state is _OPEN or self._state is _LOCAL_CLOSING:
+            arrival = self._receiver.advance()
+            if arrival is Arrival.CONTROL:
+                self._receive_control(self._receiver.opcode, self._receiver.payload)
+            elif arrival is Arrival.FAILED:
+                assert self._receiver.violation is not None
+                self._fail(self._receiver.violation)
+            elif arrival is Arrival.PAUSED:
+                self._held_back = self._watch.keepalive.was_paused = True
+                break
+            else:
+                if self._eof:
+                    self._input_ended()
+                break
+        if self._receiver.message_arrived:
+            self._receiver.message_arrived = False
+            self._watch.note_data(self._now)
+
+    def _receive_control(self, opcode: Opcode, payload: bytes) -> None:
+        """Act on a control frame (RFC 6455 section 5.5)."""
+        if opcode is Opcode.CLOSE:
+            self._receive_close(payload)
+        elif not self._budget.spend(self._now):
+            self._fail(Violation.CONTROL_FLOOD)
+        elif opcode is Opcode.PING:
+            self._stats.pings_received += 1
+            if self._state is _OPEN:  # after our Close nothing may be sent
+                self._outbox.put_pong(payload)
+            if self._config.control_events:
+                self._inbox.put(PingReceived(payload))
+        else:
+            self._stats.pongs_received += 1
+            automatic = self._watch.keepalive.receive_pong(payload, self._now)
+            if self._config.control_events and not automatic:
+                self._inbox.put(PongReceived(payload))
+
+    def _send_message(self, opcode: Opcode, payload: bytes) -> None:
+        self._check_can_send()
+        self._outbox.put(encode_frame(opcode, payload, self._new_key()))
+        self._data_queued = True
+        self._stats.messages_sent += 1
+        self._stats.payload_sent += len(payload)
+
+    def _ping(self, payload: bytes | None, *, automatic: bool) -> Ping:
+        """Queue a ping and expect its pong."""
+        ping = Ping(self._entropy(_PING_SIZE) if payload is None else payload, automatic=automatic)
+        self._outbox.put(encode_frame(Opcode.PING, ping.payload, self._new_key()))
+        self._watch.keepalive.remember(ping)
+        return ping
+
+    def _new_key(self) -> bytes | None:
+        """Return a masking key for one frame; None for a server (RFC 6455 section 5.1)."""
+        return self._entropy(4) if self._role is Role.CLIENT else None
+
+    def _check_not_closed(self) -> None:
+        if self._ending.closed is not None:
+            raise ConnectionClosed(self._ending.closed)
+
+    def _check_can_send(self) -> None:
+        """Raise unless a frame may be queued now."""
+        self._check_not_closed()
+        if self._state is _CONNECTING:
+            raise LocalProtocolError("the opening handshake is not complete")
+        if self._state is _LOCAL_CLOSING:
+            raise LocalProtocolError("nothing may be sent after our Close")  # 5.5.1
+        if self._outbox.buffered > self._outbox.limit:
+            raise WriteBufferFull(f"{self._outbox.buffered} bytes wait for the peer already")
+
+    # The close handshake and every other end.
+
+    def _receive_close(self, payload: bytes) -> None:
+        """The peer's Close (RFC 6455 section 5.5.1): answer it in its place, or be done."""
+        status = read_close(payload)
+        if isinstance(status, Violation):
+            self._fail(status)
+            return
+        self._ending.note_received(status)
+        self._receiver.release()
+        self._watch.begin_end()
+        self._inbox.put(CloseReceived(status.code, status.reason))
+        self._step(Step.CLOSE_RECEIVED)
+        if self._state is _DRAINING:
+            self._settle()
+        elif self._inbox.messages == 0:
+            self._send_close(self._ending.answer())
+
+    def _send_close(self, status: CloseStatus) -> None:
+        """Queue our Close: the last thing that leaves."""
+        empty = status.code == CloseCode.NO_STATUS_RECEIVED  # the answer to an empty Close
+        payload = b"" if empty else write_close(status.code, status.reason)
+        self._outbox.put(encode_frame(Opcode.CLOSE, payload, self._new_key()))
+        self._outbox.end()
+        self._close_queued = True
+        self._ending.note_sent(status)
+        self._watch.begin_end()
+        self._step(Step.CLOSE_SENT)
+        if self._state is _DRAINING:
+            self._settle()
+
+    def _fail(self, violation: Violation) -> None:
+        """Fail the WebSocket connection: the peer broke a rule (RFC 6455 section 7.1.7)."""
+        assert violation.close_code is not None
+        self._receiver.release()
+        if self._state is _OPEN:
+            self._send_close(CloseStatus(violation.close_code, violation.sentence))
+        self._settle(violation=violation)
+        self._step(Step.FAILED)
+
+    def _input_ended(self) -> None:
+        """The stream ended before the peer's Close: the connection is lost."""
+        self._settle()
+        self._end(TransportAction.CLOSE)
+
+    def _lose(self) -> None:
+        """Nothing can be sent any more: what waits is dropped."""
+        self._outbox.clear()
+        if self._state is _DRAINING or self._state is _REMOTE_CLOSING:
+            self._settle()
+            self._end(TransportAction.CLOSE)
+
+    def _settle(self, *, violation: Violation | None = None, timer: Timer | None = None) -> None:
+        """The outcome is known: queue the one `Closed`, the last event."""
+        closed = self._ending.settle(violation, timer, self._receiver.dropped)
+        if closed is not None:
+            self._inbox.put(closed)
+            self._watch.begin_end()
+
+    def _end(self, action: TransportAction) -> None:
+        """Nothing will be sent or received any more."""
+        self._step(Step.ENDED)
+        self._action = action
+        self._watch.stop()
+        self._outbox.clear()
+        self._receiver.release()
+
+    def _check_drained(self) -> None:
+        """In DRAINING: close TCP when all has left and the peer has ended, or need not be waited for."""
+        if self._state is not _DRAINING or not self._outbox.idle:
+            return
+        need_not_wait = self._role is Role.SERVER and self._ending.clean and not self._half_close
+        if self._eof or need_not_wait:
+            self._end(TransportAction.CLOSE)
+
+    def _step(self, step: Step) -> None:
+        """Move the state; the table says where to."""
+        self._state = TRANSITIONS[self._state, step]
+
+    # Time.
+
+    def _tick(self, now: float) -> None:
+        """Move the clock forward; it never goes back."""
+        self._now = max(self._now, now)
+
+    def _arm_close(self) -> None:
+        """Give what is left of the end its deadline; only calls that know the time come here."""
+        self._watch.note_ending(self._now, state=self._state, half_close_missing=self._half_close_missing())
+
+    def _half_close_missing(self) -> bool:
+        """Tell whether a refusal or failure lingers on a transport that cannot send FIN."""
+        return not self._half_close and self._state is _DRAINING and not self._ending.clean
+
+    def _fire(self, timer: Timer) -> None:
+        """Carry out the verdict on a timer that fired."""
+        verdict = self._watch.judge(
+            timer,
+            self._now,
+            state=self._state,
+            paused=not self.wants_read,
+            given=self._outbox.given,
+            idle=self._outbox.idle,
+        )
+        match verdict:
+            case Verdict.WAIT:
+                pass
+            case Verdict.PING:
+                self._ping(None, automatic=True)
+            case Verdict.GO_AWAY:
+                self._ending.cause = timer
+                self._send_close(CloseStatus(CloseCode.GOING_AWAY.value, _REASONS[timer]))
+            case Verdict.ANSWER_CLOSE:
+                self._send_close(self._ending.answer())
+            case Verdict.HANG_UP:
+                self._end(TransportAction.CLOSE)
+            case Verdict.GIVE_UP:
+                self._give_up(timer)
+
+    def _give_up(self, timer: Timer) -> None:
+        """Time is up: the connection is lost."""
+        if self._state is _CONNECTING:
+            self._handshake_ended(timer)
+            return
+        self._settle(timer=timer)
+        self._end(TransportAction.ABORT)
+
+
+def _check_types(role: object, config: object) -> None:
+    if not isinstance(role, Role) or not isinstance(config, Config):
+        raise TypeError("expected a Role and a Config")
+
+
+def _check_control(payload: bytes) -> None:
+    """Raise unless payload may stand in a control frame (RFC 6455 section 5.5)."""
+    if not isinstance(payload, bytes):
+        raise LocalProtocolError(f"a control payload must be bytes, not {type(payload).__name__}")
+    if len(payload) > _CONTROL_LIMIT:
+        raise LocalProtocolError(f"a control payload has at most 125 bytes, not {len(payload)}")

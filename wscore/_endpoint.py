@@ -1,0 +1,186 @@
+"""The application's side: four hooks, and how events become calls of them.
+
+The model is Jetty's: On Connect hands over a session, On Message brings complete messages, On Error tells
+what went wrong, On Close comes exactly once, last. A handler comes in four shapes, and `endpoint_for` tells
+them apart:
+
+- a subclass of `Endpoint`: every connection gets an instance of its own;
+- an instance: stateless, it serves every connection, and the session comes with each event;
+- ``Endpoint.factory(function)``: the function makes the endpoint of each connection;
+- any other function: run once per connection with its session, it receives and iterates itself.
+
+`Delivery` holds the order for one session: one event at a time, no hook before `Opened`, and after a hook
+has raised no further message. It calls hooks and nothing else: backends say how to close and where to
+report what nobody handles.
+"""
+
+from collections.abc import Callable
+from typing import Any, TypeAlias, assert_never, final
+
+from ._codes import CloseCode
+from ._errors import CloseError, ConnectionClosed, error_from
+from ._events import (
+    Closed,
+    CloseReceived,
+    Event,
+    Opened,
+    PingReceived,
+    PongReceived,
+    Refused,
+    RequestReceived,
+)
+
+
+class Endpoint:
+    """The hooks of an application; override those you need.
+
+    One event at a time per session: first `on_connect`, then messages and errors, last `on_close`.
+    A hook that raises brings `on_error` and closes with 1011, or with the code of a `CloseError`.
+    Define ``on_ping(session, payload)``, ``on_pong(session, payload)`` or ``on_writable(session)`` to
+    hear of those, too; pings are answered without it.
+    """
+
+    def on_connect(self, session: Any) -> object:
+        """The upgrade succeeded; session may be kept, and written to at once."""
+
+    def on_message(self, session: Any, message: str | bytes) -> object:
+        """A complete message came in: ``str`` for text, ``bytes`` for binary."""
+
+    def on_error(self, session: Any, error: Exception) -> object:
+        """Something went wrong: `ConnectionLost`, `TimedOut`, `RemoteProtocolError`, or your own error."""
+
+    def on_close(self, session: Any, code: int, reason: str) -> object:
+        """The connection has ended: exactly once, always last; 1006 when there was no Close."""
+
+    @staticmethod
+    def factory(make: "Callable[[], Endpoint]") -> "EndpointFactory":
+        """Let make() create the endpoint of each connection."""
+        return EndpointFactory(make)
+
+
+@final
+class EndpointFactory:
+    """A function that makes endpoints, told apart from one that is a handler itself."""
+
+    __slots__ = ("make",)
+
+    def __init__(self, make: Callable[[], Endpoint]) -> None:
+        self.make = make
+
+
+Handler: TypeAlias = type[Endpoint] | Endpoint | EndpointFactory | Callable[[Any], object]
+
+
+def endpoint_for(handler: Handler) -> Endpoint | None:
+    """Return the endpoint that serves one new connection; None: handler is a function of the session.
+
+    Raises:
+        TypeError: handler has none of the four shapes.
+    """
+    if isinstance(handler, Endpoint):
+        return handler
+    if isinstance(handler, EndpointFactory):
+        return handler.make()
+    if isinstance(handler, type):
+        if issubclass(handler, Endpoint):
+            return handler()
+        raise TypeError(f"{handler.__name__} is a class but no Endpoint")
+    if not callable(handler):
+        raise TypeError(f"expected an Endpoint or a function, not {type(handler).__name__}")
+    return None
+
+
+def wants_control_events(handler: Handler) -> bool:
+    """Tell whether handler is an endpoint that hears of pings or pongs; of a factory that is assumed."""
+    if isinstance(handler, EndpointFactory):
+        return True
+    return hasattr(handler, "on_ping") or hasattr(handler, "on_pong")
+
+
+@final
+class Delivery:
+    """Brings one session's events to its endpoint, in order.
+
+    Args:
+        endpoint: whose hooks are called.
+        session: what the hooks get.
+        close: starts closing with a code and a reason; must not wait and must not raise.
+        report: takes a hook's name and what it raised, where no `on_error` would hear of it.
+    """
+
+    __slots__ = ("_close", "_connected", "_endpoint", "_failed", "_report", "_session")
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        session: object,
+        *,
+        close: Callable[[int, str], object],
+        report: Callable[[str, Exception], object],
+    ) -> None:
+        self._endpoint = endpoint
+        self._session = session
+        self._close = close
+        self._report = report
+        self._connected = False
+        self._failed = False
+
+    def deliver(self, event: Event) -> None:
+        """Call the hook that event is for, if any; never raises what a hook raised."""
+        match event:
+            case str() | bytes():
+                self._call("on_message", event)
+            case Opened():
+                self._connected = True
+                self._call("on_connect")
+            case Closed():
+                self._end(event)
+            case PingReceived(payload):
+                self._call("on_ping", payload)
+            case PongReceived(payload):
+                self._call("on_pong", payload)
+            case RequestReceived() | Refused() | CloseReceived():
+                pass  # a backend's business; the peer's Close is reported when all is settled
+            case _:
+                assert_never(event)
+
+    def _call(self, name: str, *arguments: object) -> None:
+        """Call one hook, if there is one and none has failed before."""
+        hook = getattr(self._endpoint, name, None)
+        if hook is None or self._failed:
+            return
+        try:
+            hook(self._session, *arguments)
+        except ConnectionClosed:
+            pass  # the connection ended under the hook's hands: on_close will tell
+        except Exception as error:
+            self._fail(name, error)
+
+    def _fail(self, name: str, error: Exception) -> None:
+        """A hook raised: tell on_error, or report it, and close."""
+        self._failed = True
+        if type(self._endpoint).on_error is Endpoint.on_error and not isinstance(error, CloseError):
+            self._report(name, error)
+        self._tell_error(error)
+        if isinstance(error, CloseError):
+            self._close(error.code, error.reason)
+        else:
+            self._close(CloseCode.INTERNAL_ERROR.value, "")
+
+    def _tell_error(self, error: Exception) -> None:
+        try:
+            self._endpoint.on_error(self._session, error)
+        except Exception as unhandled:
+            self._report("on_error", unhandled)
+
+    def _end(self, closed: Closed) -> None:
+        """The last event: what went wrong, if anything did, and the close."""
+        if not self._connected:
+            return
+        error = error_from(closed)
+        if error is not None:
+            self._tell_error(error)
+        try:
+            self._endpoint.on_close(self._session, closed.code, closed.reason)
+        except Exception as unhandled:
+            self._report("on_close", unhandled)

@@ -1,0 +1,90 @@
+"""Liveness: which pong answers which ping, and what counts as a sign of life.
+
+Any byte counts as life, so a peer that sends is never pinged. A pong answers the oldest ping with its
+payload and, since a peer may answer only the newest of several (RFC 6455 section 5.5.3), every ping before
+that one. When to ping and when to give up is decided in `_watch`, from the marks kept here.
+"""
+
+from typing import Final, final
+
+_REMEMBERED: Final = 64
+
+
+@final
+class Ping:
+    """A ping that was sent.
+
+    Attributes:
+        payload: what its pong must carry; at most 125 bytes.
+        latency: seconds between the ping leaving and its pong arriving; None until then, and for
+            ever when the connection ends first.
+    """
+
+    __slots__ = ("automatic", "given_at", "latency", "payload")
+
+    def __init__(self, payload: bytes, *, automatic: bool) -> None:
+        self.payload: bytes = payload
+        self.latency: float | None = None
+        self.automatic: bool = automatic  # keepalive's own
+        self.given_at: float | None = None  # when it was given to the wire
+
+
+@final
+class Keepalive:
+    """The pings that wait for a pong, and the signs of life.
+
+    Attributes:
+        last_byte: when anything was received last.
+        answered: any byte has come since the last keepalive ping left.
+        was_paused: we did not read at some moment since that ping.
+        latency: of the newest answered ping, in seconds; None before the first.
+    """
+
+    __slots__ = ("_pings", "answered", "last_byte", "latency", "was_paused")
+
+    def __init__(self, now: float) -> None:
+        self._pings: list[Ping] = []  # unanswered, oldest first
+        self.last_byte: float = now
+        self.answered: bool = True
+        self.was_paused: bool = False
+        self.latency: float | None = None
+
+    def remember(self, ping: Ping) -> None:
+        """Expect a pong for a ping that was queued; of very many, the oldest are forgotten."""
+        self._pings.append(ping)
+        if len(self._pings) > _REMEMBERED:
+            del self._pings[0]
+
+    def note_received(self, now: float) -> None:
+        """Take note that bytes came: the peer lives."""
+        self.last_byte = now
+        self.answered = True
+
+    def note_given(self, now: float) -> bool:
+        """Take note that what was queued is on its way; True when a keepalive ping was among it."""
+        pinged = False
+        for ping in self._pings:
+            if ping.given_at is None:
+                ping.given_at = now
+                pinged = pinged or ping.automatic
+        if pinged:
+            self.answered = False
+            self.was_paused = False
+        return pinged
+
+    @property
+    def ping_waits(self) -> bool:
+        """Tell whether a keepalive ping has not even been given to the wire."""
+        return any(ping.automatic and ping.given_at is None for ping in self._pings)
+
+    def receive_pong(self, payload: bytes, now: float) -> bool:
+        """Match a pong; True when it answers keepalive's own ping."""
+        for index, ping in enumerate(self._pings):
+            if ping.payload == payload and ping.given_at is not None:
+                for answered in self._pings[: index + 1]:
+                    assert answered.given_at is not None  # given out before a later one
+                    answered.latency = now - answered.given_at
+                self.latency = ping.latency
+                del self._pings[: index + 1]
+                return ping.automatic
+        return False

@@ -1,0 +1,143 @@
+"""Bytes that wait for the wire, and the one pong that may.
+
+The backend takes everything that waits in one go and asks again when all of it has left; asking again is
+what tells the core that it has. So a byte is in one of two places: *waiting* here or *given* out, and
+both count as buffered until the next question.
+
+Pongs need no queue: only the newest unanswered ping must be answered (RFC 6455 section 5.5.3). A pong is
+encoded when it is given out, before anything that waits, at a frame boundary by construction. After our
+Close nothing may leave, so a pong that comes later is dropped.
+"""
+
+from collections.abc import Callable
+from typing import Final, final
+
+from ._codes import Opcode
+from ._config import Limits
+from ._frames import encode_frame
+
+_JOIN_BELOW: Final = 16 * 1024  # pieces up to this size are joined; bigger ones stay as they are
+
+
+@final
+class Outbox:
+    """The outgoing side of one connection.
+
+    Attributes:
+        waiting: bytes not given out yet.
+        given: bytes given out that have not been reported gone.
+        limit: above this, the caller must not queue another message.
+        writable: False from above the high mark down to the low one.
+    """
+
+    __slots__ = (
+        "_closed",
+        "_gone",
+        "_high",
+        "_low",
+        "_pieces",
+        "_pong",
+        "given",
+        "limit",
+        "waiting",
+        "writable",
+    )
+
+    def __init__(self, limits: Limits) -> None:
+        self._high: int = limits.outbox_high
+        self._low: int = limits.outbox_low
+        self.limit: int = limits.outbox_limit
+        self._pieces: list[bytes] = []
+        self._pong: bytes | None = None
+        self._closed: bool = False
+        self._gone: bool = False
+        self.waiting: int = 0
+        self.given: int = 0
+        self.writable: bool = True
+
+    @property
+    def buffered(self) -> int:
+        """Bytes that wait and bytes given out that may not have left."""
+        return self.waiting + self.given
+
+    @property
+    def idle(self) -> bool:
+        """Tell whether everything has left and nothing waits."""
+        return self.waiting == 0 and self.given == 0 and self._pong is None
+
+    @property
+    def has_data(self) -> bool:
+        """Tell whether `take` would give something."""
+        return self.waiting > 0 or self._pong is not None
+
+    def put(self, pieces: list[bytes]) -> None:
+        """Queue one whole frame, or a handshake head; nothing once the stream is gone."""
+        if self._gone:
+            return
+        for piece in pieces:
+            self._pieces.append(piece)
+            self.waiting += len(piece)
+        if self.buffered > self._high:
+            self.writable = False
+
+    def put_pong(self, payload: bytes) -> None:
+        """Let a pong leave next; it replaces one that has not left yet."""
+        if not self._closed:
+            self._pong = payload
+
+    def end(self) -> None:
+        """Our Close has been queued: no pong may be added behind it."""
+        self._closed = True
+
+    def clear(self) -> None:
+        """Drop everything: the stream is gone."""
+        self._pieces = []
+        self._pong = None
+        self._closed = True
+        self._gone = True
+        self.waiting = 0
+        self.given = 0
+        self.writable = True
+
+    def note_departed(self) -> None:
+        """Take note that all that was given out has left."""
+        self.given = 0
+        if self.waiting <= self._low:
+            self.writable = True
+
+    def take(self, new_key: Callable[[], bytes | None]) -> list[bytes]:
+        """Give out everything that waits; small pieces joined, big ones as they are.
+
+        Args:
+            new_key: makes the masking key of a pong; None from a server.
+        """
+        pieces = self._pieces
+        self._pieces = []
+        if self._pong is not None:
+            pieces = encode_frame(Opcode.PONG, self._pong, new_key()) + pieces
+            self._pong = None
+        joined = _join_small(pieces)
+        self.given = sum(map(len, joined))
+        self.waiting = 0
+        if self.given <= self._low:
+            self.writable = True
+        return joined
+
+
+def _join_small(pieces: list[bytes]) -> list[bytes]:
+    """Join runs of small pieces."""
+    if len(pieces) < 2:
+        return pieces
+    joined: list[bytes] = []
+    run: list[bytes] = []
+    for piece in pieces:
+        if len(piece) < _JOIN_BELOW:
+            run.append(piece)
+            continue
+        if run:
+            joined.append(b"".join(run))
+            run = []
+        joined.append(piece)
+    if run:
+        joined.append(b"".join(run))
+    return joined

@@ -1,0 +1,186 @@
+"""What time does to a connection: all timers, all marks, and a verdict for each timer that fires.
+
+The connection tells this part what happened and when; a timer that fires is looked at here, against the
+marks, and either is armed again or becomes a `Verdict` that the connection carries out. So the whole
+story of a timer stands in one branch of `judge`, and nothing else decides about time.
+
+The mark that most depends on is *progress*: the moment when output was given to the wire or was last known
+to move. While it moves, a slow network is not a dead one: neither the close handshake nor a missing pong
+nor a stall may end the connection.
+"""
+
+from enum import Enum
+from typing import Final, final
+
+from ._config import Timeouts
+from ._keepalive import Keepalive
+from ._lifecycle import State
+from ._timers import Timer, TimerTable
+
+_ANSWER_WITHIN: Final = 1.0  # seconds that a peer's Close may wait behind unread messages
+_LINGER_WITHOUT_HALF_CLOSE: Final = 1.0  # seconds to discard input after a failure, where FIN cannot be sent
+
+_UNTIL_THE_END: Final = (Timer.OPEN, Timer.KEEPALIVE, Timer.PONG, Timer.IDLE, Timer.LIFETIME, Timer.CLOSE)
+
+
+class Verdict(Enum):
+    """What the connection must do about a timer that fired."""
+
+    WAIT = "nothing: the timer is armed again, or has no reason any more"
+    PING = "send a keepalive ping"
+    GO_AWAY = "close with 1001"
+    ANSWER_CLOSE = "answer the peer's Close now"
+    HANG_UP = "everything has left: close TCP"
+    GIVE_UP = "the connection is lost: settle the outcome and abort"
+
+
+@final
+class Watch:
+    """The timers of one connection and the marks that traffic leaves.
+
+    Attributes:
+        keepalive: which ping is answered by which pong.
+    """
+
+    __slots__ = ("_last_data", "_progress", "_timeouts", "_timers", "keepalive")
+
+    def __init__(self, timeouts: Timeouts, now: float) -> None:
+        self._timeouts: Timeouts = timeouts
+        self._timers: TimerTable = TimerTable()
+        self._progress: float = now
+        self._last_data: float = now
+        self.keepalive: Keepalive = Keepalive(now)
+        self._arm(Timer.OPEN, now, timeouts.open)
+
+    def next_deadline(self) -> float | None:
+        """Return the earliest deadline; None when nothing is armed."""
+        return self._timers.next_deadline()
+
+    def pop_expired(self, now: float) -> Timer | None:
+        """Return one timer that fires now, or None."""
+        return self._timers.pop_expired(now)
+
+    # What happened.
+
+    def note_opened(self, now: float) -> None:
+        """The opening handshake is over; the life of the connection begins."""
+        self._timers.disarm(Timer.OPEN)
+        self._arm(Timer.KEEPALIVE, now, self._timeouts.keepalive)
+        self._arm(Timer.IDLE, now, self._timeouts.idle)
+        self._arm(Timer.LIFETIME, now, self._timeouts.lifetime)
+        self._last_data = now
+
+    def note_data(self, now: float) -> None:
+        """A message came or went."""
+        self._last_data = now
+
+    def note_progress(self, now: float) -> None:
+        """Output moved, or all of it has left."""
+        self._progress = now
+
+    def note_given(self, now: float, *, state: State, close_included: bool, half_close_missing: bool) -> None:
+        """Output was given to the wire: what watches over it starts."""
+        self._progress = now
+        if not self._timers.is_armed(Timer.WRITE_STALL):
+            self._arm(Timer.WRITE_STALL, now, self._timeouts.write_stall)
+        if self.keepalive.note_given(now) and state is State.OPEN:
+            self._arm(Timer.PONG, now, self._timeouts.pong)
+        if close_included:
+            self._timers.disarm(Timer.CLOSE)  # it counts from here
+        self.note_ending(now, state=state, half_close_missing=half_close_missing)
+
+    def note_ending(self, now: float, *, state: State, half_close_missing: bool) -> None:
+        """Give what is left of the end its deadline, if it has none; for calls that know the time."""
+        if self._timers.is_armed(Timer.CLOSE):
+            return
+        if state is State.REMOTE_CLOSING:
+            self._timers.arm(Timer.CLOSE, now + _ANSWER_WITHIN)
+        elif state is State.LOCAL_CLOSING or state is State.DRAINING:
+            linger = _LINGER_WITHOUT_HALF_CLOSE if half_close_missing else self._timeouts.close
+            self._arm(Timer.CLOSE, now, linger)
+
+    def begin_end(self) -> None:
+        """The end has begun: from here only CLOSE, which is armed anew, and WRITE_STALL count."""
+        for timer in _UNTIL_THE_END:
+            self._timers.disarm(timer)
+
+    def stop(self) -> None:
+        """Nothing will happen any more."""
+        self._timers.disarm_all()
+
+    # What to do about it.
+
+    def judge(
+        self, timer: Timer, now: float, *, state: State, paused: bool, given: int, idle: bool
+    ) -> Verdict:
+        """Look at a timer that fired and was disarmed by that.
+
+        Args:
+            timer: which one.
+            now: the time.
+            state: where the connection stands.
+            paused: we are not reading.
+            given: bytes given out that have not been reported gone.
+            idle: nothing waits for the wire and nothing is on its way there.
+        """
+        match timer:
+            case Timer.OPEN:
+                return Verdict.GIVE_UP
+            case Timer.KEEPALIVE:
+                return self._judge_silence(now, paused=paused)
+            case Timer.PONG:
+                return self._judge_pong(now, paused=paused)
+            case Timer.IDLE:
+                return self._unless_later(timer, now, self._last_data, self._timeouts.idle, Verdict.GO_AWAY)
+            case Timer.LIFETIME:
+                return Verdict.GO_AWAY
+            case Timer.CLOSE:
+                return self._judge_close(now, state=state, idle=idle)
+            case Timer.WRITE_STALL:
+                if not given:
+                    return Verdict.WAIT  # armed again when bytes are given out next
+                return self._unless_later(
+                    timer, now, self._progress, self._timeouts.write_stall, Verdict.GIVE_UP
+                )
+
+    def _judge_silence(self, now: float, *, paused: bool) -> Verdict:
+        """Ping a silent peer, unless the last ping is still on its way or waits for its answer."""
+        keepalive = self.keepalive
+        last = now if paused else keepalive.last_byte
+        verdict = self._unless_later(Timer.KEEPALIVE, now, last, self._timeouts.keepalive, Verdict.PING)
+        if verdict is Verdict.PING:
+            self._arm(Timer.KEEPALIVE, now, self._timeouts.keepalive)
+            if self._timers.is_armed(Timer.PONG) or keepalive.ping_waits:
+                return Verdict.WAIT
+        return verdict
+
+    def _judge_pong(self, now: float, *, paused: bool) -> Verdict:
+        """A silent peer is gone, unless we did not listen or our ping may still be on its way."""
+        keepalive = self.keepalive
+        if keepalive.answered:
+            return Verdict.WAIT  # any byte is life; KEEPALIVE looks for the next silence
+        last = now if paused or keepalive.was_paused else self._progress
+        keepalive.was_paused = paused
+        return self._unless_later(Timer.PONG, now, last, self._timeouts.pong, Verdict.GIVE_UP)
+
+    def _judge_close(self, now: float, *, state: State, idle: bool) -> Verdict:
+        """The end takes long: answer a Close that waits, let moving bytes move, or cut it short."""
+        if state is State.REMOTE_CLOSING:
+            return Verdict.ANSWER_CLOSE
+        if idle:
+            return Verdict.HANG_UP if state is State.DRAINING else Verdict.GIVE_UP
+        return self._unless_later(Timer.CLOSE, now, self._progress, self._timeouts.close, Verdict.GIVE_UP)
+
+    def _unless_later(
+        self, timer: Timer, now: float, mark: float, timeout: float | None, verdict: Verdict
+    ) -> Verdict:
+        """Return verdict if timeout has passed since mark; otherwise arm timer again from the mark."""
+        due = mark + (timeout or 0.0)
+        if due <= now:
+            return verdict
+        self._timers.arm(timer, due)
+        return Verdict.WAIT
+
+    def _arm(self, timer: Timer, now: float, timeout: float | None) -> None:
+        if timeout is not None:
+            self._timers.arm(timer, now + timeout)

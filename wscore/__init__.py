@@ -12,10 +12,11 @@ protocol. Four laws hold everywhere:
 Start with `Connection`, and with the catalogue of what can come out of it, `Event`.
 """
 
+from ._batch import BatchMode
 from ._codes import CloseCode, Opcode, Role, Side
 from ._config import ANY_ORIGIN, SAME_ORIGIN, Config, Limits, Timeouts
 from ._connection import Connection
-from ._endpoint import Delivery, Endpoint, Handler, endpoint_for, wants_control_events
+from ._endpoint import Delivery, Endpoint, Handler, config_for, endpoint_for
 from ._entropy import system_entropy
 from ._errors import (
     CloseError,
@@ -56,6 +57,7 @@ __all__ = [
     "ANY_ORIGIN",
     "SAME_ORIGIN",
     "Address",
+    "BatchMode",
     "CloseCode",
     "CloseError",
     "CloseReceived",
@@ -97,10 +99,10 @@ __all__ = [
     "WSCoreError",
     "WriteBufferFull",
     "__version__",
+    "config_for",
     "endpoint_for",
     "error_from",
     "parse_url",
     "select_subprotocol",
     "system_entropy",
-    "wants_control_events",
 ]

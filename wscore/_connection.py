@@ -148,6 +148,11 @@ class Connection:
         return self._outbox.writable or self._state is _CLOSED
 
     @property
+    def events_waiting(self) -> int:
+        """How many events `next_event` can hand out without further input."""
+        return len(self._inbox)
+
+    @property
     def buffered_amount(self) -> int:
         """Bytes that wait, and bytes given out that have not yet left the caller's hands."""
         return self._outbox.buffered

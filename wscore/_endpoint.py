@@ -15,9 +15,11 @@ report what nobody handles.
 """
 
 from collections.abc import Callable
-from typing import Any, TypeAlias, assert_never, final
+from dataclasses import replace
+from typing import Any, Final, TypeAlias, assert_never, final
 
 from ._codes import CloseCode
+from ._config import Config
 from ._errors import CloseError, ConnectionClosed, error_from
 from ._events import (
     Closed,
@@ -29,6 +31,8 @@ from ._events import (
     Refused,
     RequestReceived,
 )
+
+_CONTROL_HOOKS: Final = ("on_ping", "on_pong")
 
 
 class Endpoint:
@@ -72,29 +76,31 @@ Handler: TypeAlias = type[Endpoint] | Endpoint | EndpointFactory | Callable[[Any
 
 
 def endpoint_for(handler: Handler) -> Endpoint | None:
-    """Return the endpoint that serves one new connection; None: handler is a function of the session.
-
-    Raises:
-        TypeError: handler has none of the four shapes.
-    """
+    """Return the endpoint that serves one new connection; None: handler is a function of the session."""
     if isinstance(handler, Endpoint):
         return handler
     if isinstance(handler, EndpointFactory):
         return handler.make()
-    if isinstance(handler, type):
-        if issubclass(handler, Endpoint):
-            return handler()
-        raise TypeError(f"{handler.__name__} is a class but no Endpoint")
-    if not callable(handler):
-        raise TypeError(f"expected an Endpoint or a function, not {type(handler).__name__}")
+    if isinstance(handler, type) and issubclass(handler, Endpoint):
+        return handler()
     return None
 
 
-def wants_control_events(handler: Handler) -> bool:
-    """Tell whether handler is an endpoint that hears of pings or pongs; of a factory that is assumed."""
-    if isinstance(handler, EndpointFactory):
-        return True
-    return hasattr(handler, "on_ping") or hasattr(handler, "on_pong")
+def config_for(handler: Handler | None, config: Config | None) -> Config:
+    """Return the Config for connections of handler: the caller's, with control events if it hears of them.
+
+    Raises:
+        TypeError: handler has none of the four shapes.
+    """
+    config = Config() if config is None else config
+    if handler is None:
+        return config
+    if not callable(handler) and not isinstance(handler, (Endpoint, EndpointFactory)):
+        raise TypeError(f"expected an Endpoint or a function, not {type(handler).__name__}")
+    if isinstance(handler, type) and not issubclass(handler, Endpoint):
+        raise TypeError(f"{handler.__name__} is a class but no Endpoint")
+    wanted = isinstance(handler, EndpointFactory) or any(hasattr(handler, name) for name in _CONTROL_HOOKS)
+    return replace(config, control_events=True) if wanted else config
 
 
 @final

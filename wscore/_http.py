@@ -6,7 +6,7 @@ without case, and only ASCII letters have a case.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import overload
 from urllib.parse import unquote
 
@@ -102,23 +102,30 @@ class Request:
         return self.headers.get("origin")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, init=False)
 class Response:
     """An answer to an opening handshake, received or to be sent.
 
     Attributes:
         status: three digits; 101 when the connection was upgraded.
-        headers: every field, in order.
+        headers: every field, in order; any iterable of pairs will do to make one.
         body: of a refusal; at most `Limits.refusal_body` bytes are kept.
-        reason: the reason phrase; "" to send the usual one.
+        reason: the reason phrase as received.
     """
 
     status: int
-    headers: Headers = field(default_factory=Headers)
-    body: bytes = b""
-    reason: str = ""
+    headers: Headers
+    body: bytes
+    reason: str
 
-    def __post_init__(self) -> None:
-        # Callers may hand over any iterable of pairs; what is kept can be looked up.
-        if not isinstance(self.headers, Headers):
-            object.__setattr__(self, "headers", Headers(self.headers))
+    def __init__(
+        self,
+        status: int,
+        headers: "Iterable[tuple[str, str]] | Headers" = (),
+        body: bytes = b"",
+        reason: str = "",
+    ) -> None:
+        object.__setattr__(self, "status", status)
+        object.__setattr__(self, "headers", headers if isinstance(headers, Headers) else Headers(headers))
+        object.__setattr__(self, "body", body)
+        object.__setattr__(self, "reason", reason)

@@ -16,6 +16,7 @@ from ._codes import Opcode
 from ._config import Limits
 from ._frames import encode_frame
 
+_PONG_HEADER: Final = 2  # at least
 _JOIN_BELOW: Final = 16 * 1024  # pieces up to this size are joined; bigger ones stay as they are
 
 
@@ -57,13 +58,13 @@ class Outbox:
 
     @property
     def buffered(self) -> int:
-        """Bytes that wait and bytes given out that may not have left."""
-        return self.waiting + self.given
+        """Bytes that wait, a pong included, and bytes given out that may not have left."""
+        return self.waiting + self.given + (0 if self._pong is None else len(self._pong) + _PONG_HEADER)
 
     @property
     def idle(self) -> bool:
         """Tell whether everything has left and nothing waits."""
-        return self.waiting == 0 and self.given == 0 and self._pong is None
+        return self.buffered == 0
 
     @property
     def has_data(self) -> bool:

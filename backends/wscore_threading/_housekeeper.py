@@ -1,0 +1,116 @@
+"""One thread per process that keeps time for every session, whoever is busy.
+
+Four times a second it looks at every link: timers that are due fire, output that found no room is tried
+again, and a session that nobody has read for a whole tick is read once without waiting, so that pings are
+answered while a handler computes. While some session holds back replies to share a write, it wakes every
+2 ms for those alone; sessions notify it for the first of them only.
+
+The thread starts with the first link and ends when there has been none for a while. After a fork a child
+starts without it and with no links: they belong to the parent.
+"""
+
+import logging
+import os
+import threading
+from collections import deque
+from time import monotonic
+from typing import final
+
+from ._link import Link
+
+_TICK = 0.25
+_HOLD = 0.002  # how long a reply may wait for others to share its write
+_FAST_TICKS_KEPT = 25  # how long to stay awake after the last held reply
+_IDLE_TICKS = 20  # how long to stay without any link
+
+_log = logging.getLogger("wscore_threading")
+
+
+@final
+class Housekeeper:
+    """The clock of all links of this process."""
+
+    def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """Start anew, as after a fork: the thread and the links stayed in the parent."""
+        self._changed = threading.Condition()
+        self._links: set[Link] = set()
+        self._held: deque[Link] = deque()  # in the order of their deadlines
+        self._running = False
+        self._fast = 0  # fast ticks left
+        self._idle = 0
+
+    def add(self, link: Link) -> None:
+        """Keep time for link until it is released."""
+        with self._changed:
+            self._links.add(link)
+            if not self._running:
+                self._running = True
+                self._idle = 0
+                threading.Thread(target=self._run, name="wscore-housekeeper", daemon=True).start()
+
+    def flush_soon(self, link: Link) -> None:
+        """Link holds output back: flush it within 2 ms, unless it does that itself before."""
+        if link.flush_at is not None:
+            return
+        link.flush_at = monotonic() + _HOLD
+        self._held.append(link)
+        asleep = self._fast == 0
+        self._fast = _FAST_TICKS_KEPT
+        if asleep:  # otherwise it wakes that often anyway
+            with self._changed:
+                self._changed.notify()
+
+    def _run(self) -> None:
+        next_tick = monotonic() + _TICK
+        while self._stay():
+            with self._changed:
+                wait = next_tick - monotonic()
+                if self._fast or wait > 0:
+                    self._changed.wait(min(wait, _HOLD) if self._fast else wait)
+            now = monotonic()
+            self._flush_held(now)
+            if now >= next_tick:
+                next_tick = now + _TICK
+                self._tick_all(now)
+
+    def _flush_held(self, now: float) -> None:
+        """Flush what has been held for long enough."""
+        self._fast = max(self._fast - 1, 0)
+        while self._held:
+            link = self._held[0]
+            if link.flush_at is not None and link.flush_at > now:
+                self._fast = max(self._fast, 1)
+                return
+            self._held.popleft()
+            if link.flush_at is not None:
+                link.flush()
+
+    def _tick_all(self, now: float) -> None:
+        """Give every link its tick, and forget those that are over."""
+        with self._changed:
+            links = list(self._links)
+        for link in links:
+            try:
+                link.tick(now)
+            except Exception:  # one broken link must not stop the clock of the others
+                _log.exception("a session could not be kept: it is aborted")
+                link.abort()
+            if link.released:
+                with self._changed:
+                    self._links.discard(link)
+        with self._changed:
+            self._idle = 0 if self._links else self._idle + 1
+
+    def _stay(self) -> bool:
+        """Tell whether to go on: yes while there are links, and for a while after."""
+        with self._changed:
+            self._running = self._idle <= _IDLE_TICKS
+            return self._running
+
+
+housekeeper = Housekeeper()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=housekeeper.forget)

@@ -1,0 +1,356 @@
+"""One core over one socket, shared by threads: who reads, who writes, who waits.
+
+There is no reader thread. *Who waits becomes the reader if nobody is*; everybody else waits on one
+condition, which the reader notifies after each batch of input. So a session that one thread uses costs that
+thread alone, and one that many use is read by whichever of them waits.
+
+Locks, always taken in this order, and never one of the first two while holding the last:
+
+- the *reader* flag (guarded by ``_state``): held by whoever reads from the socket, in the kernel, too;
+- ``_writing``: held by whoever writes to the socket, in the kernel, too. Its holder drains until nothing is
+  left and looks again after releasing, so a thread that finds it taken can go away. Bytes are taken from the
+  core under it: otherwise two senders could swap batches;
+- ``_state``: the core and the TLS filter; never held across a system call.
+
+Deadlines belong to the housekeeper (see there), which also reads for sessions that nobody reads. A thread in
+the kernel is woken in one way only: by shutting the socket down.
+"""
+
+import ssl
+import threading
+from collections.abc import Callable, Sequence
+from time import monotonic
+from typing import final
+
+from wscore import Connection, Event, TransportAction
+from wscore_tls import TLSFilter
+
+from ._wire import Wire
+
+_HOLD_BYTES = 16 * 1024  # held replies leave when there are so many bytes, whatever waits
+
+
+@final
+class Link:
+    """The engine of a session: drives a core with a wire.
+
+    Attributes:
+        core: to be used holding `state`.
+        state: the lock of the core, and the condition that anything changed.
+        error: what TLS or the socket raised when the connection was lost, or None.
+        flush_at: when held output must leave; None when none is held.
+        corked: output is held until the application flushes.
+    """
+
+    def __init__(self, core: Connection, wire: Wire, tls: TLSFilter | None) -> None:
+        self.core = core
+        self.state = threading.Condition(threading.Lock())
+        self.error: Exception | None = None
+        self.flush_at: float | None = None
+        self._wire = wire
+        self._tls = tls
+        self._writing = threading.Lock()
+        self._unsent: list[memoryview] = []  # taken from the core, not yet written; guarded by _writing
+        self._read_by_someone = False
+        self._unread_ticks = 0
+        self.corked = False
+        self._write_ended = False  # FIN was sent
+        self._write_failed = False  # what the core wants to send goes nowhere
+        self._aborted = False
+        self._woken = False  # the socket was shut down, so nobody stays in the kernel
+        self._released = False
+
+    @property
+    def released(self) -> bool:
+        """Whether the descriptor has been given back."""
+        return self._released
+
+    # Waiting.
+
+    def wait_until(self, ready: Callable[[], bool], timeout: float | None = None) -> bool:
+        """Drive the connection until ready() holds.
+
+        Args:
+            ready: looked at holding `state`; must hold once the core is closed.
+            timeout: seconds; None: as long as it takes.
+
+        Returns:
+            False when the time was up first.
+        """
+        deadline = None if timeout is None else monotonic() + timeout
+        self.flush()
+        while True:
+            with self.state:
+                if ready():
+                    return True
+                left = None if deadline is None else deadline - monotonic()
+                if left is not None and left <= 0:
+                    return False
+                reading = self._become_reader()
+                if not reading:
+                    self.state.wait(left)
+            if reading:
+                self._read_and_leave(left)
+                self.flush()
+
+    def _become_reader(self) -> bool:
+        """Take the reader flag if it is free and there is something to read; holding `state`."""
+        if self._read_by_someone or self._woken or not self.core.wants_read:
+            return False
+        self._read_by_someone = True
+        self._unread_ticks = 0
+        return True
+
+    def _leave_reading(self) -> None:
+        with self.state:
+            self._read_by_someone = False
+            self.state.notify_all()
+        self._release_if_over()
+
+    def _read_and_leave(self, timeout: float | None) -> None:
+        """Read once, waiting for input, or for room while output waits; then stop being the reader."""
+        try:
+            if timeout is None and not self._output_waits():
+                self._take(self._receive(self._wire.receive))
+            elif self._wire.wait(read=True, write=self._output_waits(), timeout=timeout):
+                self._take(self._receive(self._wire.receive_now))
+        finally:
+            self._leave_reading()
+
+    def _output_waits(self) -> bool:
+        return bool(self._unsent)
+
+    def _receive(self, read: Callable[[], bytes | None]) -> bytes | None:
+        """Read; a lost connection reads as the end of the stream."""
+        try:
+            return read()
+        except OSError as error:
+            self._lose(error)
+            return b""
+
+    def _take(self, data: bytes | None) -> None:
+        """Hand what was read to the core, through TLS if there is TLS; None: nothing was there."""
+        if data is None:
+            return
+        with self.state:
+            now = monotonic()
+            if self._tls is not None:
+                self._take_ciphertext(self._tls, data, now)
+            elif data:
+                self.core.receive_data(data, now)
+            else:
+                self.core.receive_eof(now)
+            self.state.notify_all()
+
+    def _take_ciphertext(self, tls: TLSFilter, data: bytes, now: float) -> None:
+        try:
+            for piece in tls.receive_data(data) if data else tls.receive_eof():
+                self.core.receive_data(piece, now)
+            failed = tls.error
+        except ssl.SSLError as error:
+            failed = error
+        if failed is not None:
+            self._note(failed)
+        if tls.eof or failed is not None:
+            self.core.receive_eof(now)
+
+    # Writing.
+
+    def flush(self) -> None:
+        """Write what waits, as far as there is room; if another thread is writing, it will."""
+        self.flush_at = None
+        self.corked = False
+        while self._writing.acquire(blocking=False):
+            try:
+                emptied = self._drain()
+            finally:
+                self._writing.release()
+            # Look again: what was queued while the lock was still held found it taken.
+            if not emptied or not self._more_to_write():
+                break
+        self._release_if_over()
+
+    def wait_writable(self) -> None:
+        """Write until the core has room again; read meanwhile if nobody does, so that two full sides meet."""
+        while not self.core.writable:
+            with self._writing:
+                if self._drain():
+                    continue
+                with self.state:
+                    reading = self._become_reader()
+                try:
+                    if self._wire.wait(read=reading, write=True, timeout=None) and reading:
+                        self._take(self._receive(self._wire.receive_now))
+                finally:
+                    if reading:
+                        self._leave_reading_while_writing()
+        self.flush()
+
+    def _leave_reading_while_writing(self) -> None:
+        with self.state:
+            self._read_by_someone = False
+            self.state.notify_all()
+
+    def _more_to_write(self) -> bool:
+        with self.state:
+            return self.core.buffered_amount > 0 or self._acts_on_writing()
+
+    def _drain(self) -> bool:
+        """Write until nothing is left: True, or the kernel has no room: False. Holding ``_writing``."""
+        while True:
+            if not self._unsent:
+                with self.state:
+                    self._unsent = self._take_output()
+                    ends = not self._unsent and self._acts_on_writing()
+                if ends:
+                    self._end_writing()
+                if not self._unsent:
+                    return True
+            if not self._write():
+                return False
+
+    def _take_output(self) -> list[memoryview]:
+        """Take what the core has to send, encrypted if there is TLS. Holding ``_writing`` and `state`."""
+        was_writable = self.core.writable
+        pieces: Sequence[bytes] = self.core.data_to_send(monotonic())
+        if self.core.writable and not was_writable:
+            self.state.notify_all()
+        if self._tls is not None:
+            if pieces:
+                self._tls.send(b"".join(pieces))
+            encrypted = self._tls.data_to_send()
+            pieces = [encrypted] if encrypted else []
+        if self._write_failed:
+            return []
+        return [memoryview(piece) for piece in pieces]
+
+    def _write(self) -> bool:
+        """Write once; False when there is no room."""
+        try:
+            written = self._wire.send_now(self._unsent)
+        except OSError as error:
+            # What the peer sent before it left can still be read; the reader will find the end.
+            self._note(error)
+            self._write_failed = True
+            self._unsent = []
+            return True
+        if written is None:
+            return False
+        while self._unsent and written >= len(self._unsent[0]):
+            written -= len(self._unsent.pop(0))
+        if self._unsent:
+            self._unsent[0] = self._unsent[0][written:]
+            with self.state:
+                self.core.handle_progress(monotonic())
+        return True
+
+    def _acts_on_writing(self) -> bool:
+        """Tell whether the time has come to end the sending direction. Holding `state`."""
+        return not self._write_ended and self.core.transport_action() is TransportAction.SHUTDOWN_WRITE
+
+    def _end_writing(self) -> None:
+        """Say that nothing more will come: close_notify, then FIN. Holding ``_writing``."""
+        self._write_ended = True
+        if self._tls is not None:
+            with self.state:
+                self._tls.close()
+                self._unsent = self._take_output()
+            while self._unsent and self._write():
+                pass
+            self._unsent = []  # no room for 30 bytes: then the peer does without close_notify
+        self._wire.end_writing()
+
+    # Ends.
+
+    def _note(self, error: Exception) -> None:
+        """Keep the first error: what follows is its consequence."""
+        if self.error is None:
+            self.error = error
+
+    def _lose(self, error: Exception) -> None:
+        """The socket is of no use any more."""
+        with self.state:
+            now = monotonic()
+            self._note(error)
+            self.core.receive_eof(now)
+            self.core.receive_eof(now)  # twice: nothing can be sent either
+            self.state.notify_all()
+
+    def abort(self) -> None:
+        """End the connection without a close handshake."""
+        with self.state:
+            self._aborted = True
+        self._lose(ConnectionAbortedError("the connection was aborted here"))
+        self._release_if_over()
+
+    def _release_if_over(self) -> None:
+        """When the core says so, wake everyone in the kernel; the last to leave closes the descriptor."""
+        with self.state:
+            action = TransportAction.ABORT if self._aborted else self.core.transport_action()
+            if action is not TransportAction.CLOSE and action is not TransportAction.ABORT:
+                return
+            first = not self._woken
+            self._woken = True
+        if first:
+            if action is TransportAction.CLOSE:
+                self._finish_tls()
+            self._wire.wake()
+        if not self._writing.acquire(blocking=False):
+            return  # the writer comes here when it leaves
+        try:
+            with self.state:
+                if self._released or self._read_by_someone:
+                    return  # the reader comes here when it leaves
+                self._released = True
+                self.state.notify_all()
+            self._wire.close(abort=action is TransportAction.ABORT)
+        finally:
+            self._writing.release()
+
+    def _finish_tls(self) -> None:
+        """Send what TLS still has to say, an alert or close_notify, if it can be sent at once."""
+        if self._tls is None or not self._writing.acquire(blocking=False):
+            return
+        try:
+            with self.state:
+                self._tls.close()
+                self._unsent += self._take_output()
+            while self._unsent and self._write():
+                pass
+        finally:
+            self._writing.release()
+
+    # What the housekeeper does.
+
+    def tick(self, now: float) -> None:
+        """Read if nobody has for a tick, let timers fire, write what waits. Never blocks."""
+        with self.state:
+            self._unread_ticks += 1
+            reading = self._unread_ticks > 1 and self._become_reader()
+        if reading:
+            try:
+                self._take(self._receive(self._wire.receive_now))
+            finally:
+                self._leave_reading()
+        deadline = self.core.next_deadline()
+        due = deadline is not None and deadline <= now
+        if due:
+            with self.state:
+                self.core.handle_deadline(monotonic())
+                self.state.notify_all()
+        if due or reading or not self.corked:
+            self.flush()
+
+    # Commands of a session.
+
+    def next_event(self) -> Event | None:
+        """Take an event from the core, holding `state`; whoever waited for room to read may go on."""
+        wanted = self.core.wants_read
+        event = self.core.next_event()
+        if self.core.wants_read is not wanted:
+            self.state.notify_all()
+        return event
+
+    def hold(self) -> bool:
+        """Tell whether output may wait for more to join it: while input is at hand. Holding `state`."""
+        return bool(self.core.events_waiting) and self.core.buffered_amount < _HOLD_BYTES

@@ -1,0 +1,84 @@
+"""What one connection's thread does: open, run the handler, end; the same for both sides."""
+
+import logging
+from collections.abc import Callable
+
+from wscore import (
+    CloseCode,
+    Closed,
+    CloseError,
+    ConnectionClosed,
+    Delivery,
+    Endpoint,
+    Event,
+    State,
+    TimedOut,
+    WSCoreError,
+    error_from,
+)
+
+from ._link import Link
+from ._session import Session
+
+log = logging.getLogger("wscore_threading")
+
+
+def wait_for_event(link: Link) -> Event:
+    """Drive the link until its core has an event, and take it."""
+    taken: list[Event] = []
+
+    def take() -> bool:
+        event = link.next_event()
+        if event is not None:
+            taken.append(event)
+        return event is not None
+
+    link.wait_until(take)
+    return taken[0]
+
+
+def failure(link: Link, closed: Closed) -> Exception:
+    """Return what kept a connection from opening: what TLS or the socket said before what the core says.
+
+    A broken rule or a timeout is more telling than the socket's error that followed from it.
+    """
+    error = error_from(closed)
+    if link.error is not None and closed.violation is None and not isinstance(error, TimedOut):
+        return link.error
+    return error or WSCoreError("the connection ended before it was open")
+
+
+def run_handler(handler: Callable[[Session], object], session: Session) -> None:
+    """Run a function of the session, and close when it is done: 1000, or 1011 when it raised."""
+    code, reason = CloseCode.NORMAL_CLOSURE.value, ""
+    try:
+        handler(session)
+    except ConnectionClosed:
+        pass  # the connection ended under its hands: nothing to report
+    except CloseError as error:
+        code, reason = error.code, error.reason
+    except Exception:
+        log.exception("a handler raised")
+        code = CloseCode.INTERNAL_ERROR.value
+    session.close(code, reason)
+
+
+def run_endpoint(endpoint: Endpoint, session: Session, opened: Event) -> None:
+    """Bring every event of the session to the endpoint, the last one included."""
+    delivery = Delivery(
+        endpoint,
+        session,
+        close=lambda code, reason: session.close(code, reason, wait=False),
+        report=lambda hook, error: log.error("%s raised", hook, exc_info=error),
+    )
+    delivery.deliver(opened)
+    while True:
+        event = session.next_event()
+        delivery.deliver(event)
+        if isinstance(event, Closed):
+            return
+
+
+def run_to_the_end(link: Link) -> None:
+    """Drive the link until TCP is over, which the core bounds."""
+    link.wait_until(lambda: link.core.state is State.CLOSED)

@@ -1,0 +1,343 @@
+"""`serve`: listening sockets, one accepting thread, and one thread for each connection.
+
+Connections over the cap wait in the kernel's backlog: they are served as soon as a thread is free. When the
+process runs out of descriptors or memory, accepting pauses for a second and says so once; it never stops
+and never spins.
+"""
+
+import errno
+import logging
+import selectors
+import socket
+import ssl as ssl_module
+import threading
+from collections.abc import Callable, Sequence
+from time import monotonic
+from types import TracebackType
+from typing import Any, Self, final
+
+from wscore import (
+    CloseCode,
+    Closed,
+    Config,
+    Connection,
+    Handler,
+    Opened,
+    Request,
+    RequestReceived,
+    Response,
+    Role,
+    config_for,
+    endpoint_for,
+    select_subprotocol,
+)
+from wscore_tls import TLSFilter
+
+from ._housekeeper import housekeeper
+from ._link import Link
+from ._run import failure, run_endpoint, run_handler, run_to_the_end, wait_for_event
+from ._session import Session
+from ._wire import Wire
+
+ProcessRequest = Callable[[Request], Response | None]
+
+_log = logging.getLogger("wscore_threading")
+
+_OUT_OF_RESOURCES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+_TICK = 0.25  # seconds between looks at whether to stop
+_PAUSE = 1.0  # seconds without accepting when resources are short
+_DRAIN = 10.0  # seconds for handlers to end on shutdown
+
+_UPGRADE_REQUIRED = Response(426, [("Upgrade", "websocket")], b"this is a WebSocket server\n")
+_SHUTTING_DOWN = Response(503, [("Retry-After", "1")], b"the server is shutting down\n")
+_BROKEN = Response(500, (), b"internal error\n")
+
+
+@final
+class Server:
+    """A running server; get it from `serve`. It accepts until `shutdown`.
+
+    Attributes:
+        addresses: what it listens on, as the sockets give it.
+        port: of the first of them.
+    """
+
+    def __init__(
+        self,
+        handler: Handler,
+        listeners: Sequence[socket.socket],
+        *,
+        config: Config,
+        ssl: ssl_module.SSLContext | None,
+        subprotocols: Sequence[str],
+        process_request: ProcessRequest | None,
+        max_connections: int,
+    ) -> None:
+        self._handler = handler
+        self._listeners = listeners
+        self._config = config
+        self._ssl = ssl
+        self._subprotocols = tuple(subprotocols)
+        self._process_request = process_request
+        self._free = threading.Semaphore(max_connections)
+        self._lock = threading.Lock()
+        self._threads: set[threading.Thread] = set()
+        self._opening: set[Link] = set()
+        self._sessions: set[Session] = set()
+        self._stopping = threading.Event()
+        self._stopped = threading.Event()
+        self._waker, self._wake_signal = socket.socketpair()
+        self.addresses: list[Any] = [listener.getsockname() for listener in listeners]
+        self.port: int = self.addresses[0][1]
+        self._acceptor = threading.Thread(target=self._accept_all, name="wscore-accept", daemon=True)
+        self._acceptor.start()
+
+    @property
+    def sessions(self) -> list[Session]:
+        """The sessions that are open now."""
+        with self._lock:
+            return list(self._sessions)
+
+    def serve_forever(self) -> None:
+        """Wait until `shutdown` was called by another thread, or an exception (Ctrl-C) ends the wait."""
+        self._stopped.wait()
+
+    def shutdown(
+        self, code: int = CloseCode.GOING_AWAY, reason: str = "", *, timeout: float = _DRAIN
+    ) -> None:
+        """Stop accepting, close every session, wait for the handlers; then abort what is left.
+
+        Args:
+            code, reason: what the sessions are closed with.
+            timeout: seconds that handlers and peers may take.
+        """
+        self._stopping.set()
+        self._wake_signal.send(b"x")
+        self._acceptor.join()
+        with self._lock:
+            opening, sessions = list(self._opening), list(self._sessions)
+        for link in opening:
+            link.abort()  # nothing was promised to these yet
+        for session in sessions:
+            session.close(code, reason, wait=False)
+        self._join(monotonic() + timeout)
+        for session in self.sessions:
+            session.abort()
+        self._join(monotonic() + 1.0)
+        self._stopped.set()
+
+    def _join(self, deadline: float) -> None:
+        """Wait for the connections' threads, except the one that runs this."""
+        with self._lock:
+            threads = [thread for thread in self._threads if thread is not threading.current_thread()]
+        for thread in threads:
+            thread.join(max(deadline - monotonic(), 0.0))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.shutdown()
+
+    # Accepting.
+
+    def _accept_all(self) -> None:
+        """Accept until told to stop, then close the listening sockets."""
+        with selectors.DefaultSelector() as selector:
+            for listener in self._listeners:
+                selector.register(listener, selectors.EVENT_READ)
+            selector.register(self._waker, selectors.EVENT_READ)
+            while not self._stopping.is_set():
+                for key, _ in selector.select():
+                    if key.fileobj is not self._waker:
+                        self._accept(key.fileobj)  # type: ignore[arg-type]  # a listener
+        for closing in (*self._listeners, self._waker, self._wake_signal):
+            closing.close()
+
+    def _accept(self, listener: socket.socket) -> None:
+        """Accept one connection, when there is a thread for it."""
+        while not self._free.acquire(timeout=_TICK):
+            if self._stopping.is_set():
+                return
+        try:
+            sock, address = listener.accept()
+        except OSError as error:
+            self._free.release()
+            if error.errno in _OUT_OF_RESOURCES:
+                _log.error("accepting pauses: %s", error)
+                self._stopping.wait(_PAUSE)
+            return  # otherwise: it was gone before it was accepted
+        self._start(sock, address)
+
+    def _start(self, sock: socket.socket, address: Any) -> None:
+        """Give a connection its thread."""
+        thread = threading.Thread(
+            target=self._serve, args=(sock, address), name=f"wscore {address}", daemon=True
+        )
+        with self._lock:
+            self._threads.add(thread)
+        try:
+            thread.start()
+        except RuntimeError as error:  # the system has no more threads
+            _log.error("a connection is dropped: %s", error)
+            sock.close()
+            self._done(thread)
+
+    def _done(self, thread: threading.Thread) -> None:
+        with self._lock:
+            self._threads.discard(thread)
+        self._free.release()
+
+    # One connection.
+
+    def _serve(self, sock: socket.socket, address: Any) -> None:
+        """The life of one connection."""
+        try:
+            core = Connection(Role.SERVER, self._config, now=monotonic())
+            tls = None if self._ssl is None else TLSFilter(self._ssl, server_side=True)
+            addresses = sock.getsockname(), address
+            link = Link(core, Wire(sock), tls)
+        except BaseException:
+            sock.close()
+            self._done(threading.current_thread())
+            raise
+        housekeeper.add(link)
+        try:
+            opened = self._open(link)
+            if opened is not None:
+                self._run(link, opened, addresses)
+            run_to_the_end(link)
+        except Exception:  # a fault of this library: it must not take the server along
+            _log.exception("a connection is aborted")
+            link.abort()
+        finally:
+            self._done(threading.current_thread())
+
+    def _open(self, link: Link) -> Opened | None:
+        """Read the request and answer it; None when that was not an upgrade."""
+        with self._lock:
+            self._opening.add(link)
+        try:
+            event = wait_for_event(link)
+        finally:
+            with self._lock:
+                self._opening.discard(link)
+        if isinstance(event, Closed):
+            _log.info("no handshake: %s", failure(link, event))
+            return None
+        assert isinstance(event, RequestReceived)
+        response = self._decide(event.request)
+        with link.state:
+            if link.core.closed is not None:
+                return None  # it went away meanwhile
+            now = monotonic()
+            if response is None:
+                chosen = select_subprotocol(event.request.subprotocols, self._subprotocols)
+                link.core.accept(subprotocol=chosen, now=now)
+            else:
+                link.core.respond(response.status, headers=response.headers, body=response.body, now=now)
+        opened = wait_for_event(link)
+        return opened if isinstance(opened, Opened) else None
+
+    def _decide(self, request: Request) -> Response | None:
+        """Return what to answer a request with; None: accept it."""
+        if self._stopping.is_set():
+            return _SHUTTING_DOWN
+        try:
+            response = None if self._process_request is None else self._process_request(request)
+        except Exception:
+            _log.exception("process_request raised")
+            return _BROKEN
+        if response is None and not request.is_upgrade:
+            return _UPGRADE_REQUIRED
+        return response
+
+    def _run(self, link: Link, opened: Opened, addresses: tuple[Any, Any]) -> None:
+        """Run the handler over an open session."""
+        session = Session(
+            link, opened.request, opened.response, addresses=addresses, secure=self._ssl is not None
+        )
+        with self._lock:
+            self._sessions.add(session)
+        try:
+            if self._stopping.is_set():
+                session.close(CloseCode.GOING_AWAY, wait=False)
+            endpoint = endpoint_for(self._handler)
+            if endpoint is not None:
+                run_endpoint(endpoint, session, opened)
+            else:
+                run_handler(self._handler, session)  # type: ignore[arg-type]  # endpoint_for: a function
+        finally:
+            with self._lock:
+                self._sessions.discard(session)
+
+
+def serve(
+    handler: Handler,
+    host: str | None = "localhost",
+    port: int = 0,
+    *,
+    config: Config | None = None,
+    ssl: ssl_module.SSLContext | None = None,
+    subprotocols: Sequence[str] = (),
+    process_request: ProcessRequest | None = None,
+    max_connections: int = 1000,
+    backlog: int = 1024,
+) -> Server:
+    """Start a server: it listens and accepts when this returns.
+
+    Args:
+        handler: an `Endpoint` class (one instance per connection) or instance (stateless), an
+            ``Endpoint.factory(...)``, or a function of the session; runs in the connection's thread.
+        host: a name or address; every address that it has is listened on. None: all interfaces.
+        port: 0 lets the system choose; see ``Server.port``.
+        config: limits, timeouts, allowed origins.
+        ssl: a server's context, for wss://; see `wscore_tls.server_context`.
+        subprotocols: supported ones, in order of preference.
+        process_request: called with every well-formed request, in the connection's thread; returns
+            None to go on, or a `Response` that answers it. A plain HTTP GET that it does not answer
+            gets 426, and 500 when it raises.
+        max_connections: more wait in the backlog.
+        backlog: connections that the kernel keeps waiting.
+
+    Raises:
+        OSError: the address cannot be listened on.
+        TypeError: handler is none of the above.
+    """
+    config = config_for(handler, config)
+    return Server(
+        handler,
+        _listen(host, port, backlog),
+        config=config,
+        ssl=ssl,
+        subprotocols=subprotocols,
+        process_request=process_request,
+        max_connections=max_connections,
+    )
+
+
+def _listen(host: str | None, port: int, backlog: int) -> list[socket.socket]:
+    """Listen on every address that host has; with port 0, on the same port of each."""
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    listeners: list[socket.socket] = []
+    try:
+        for family, address in dict.fromkeys((entry[0], entry[4]) for entry in found):
+            place = (address[0], listeners[0].getsockname()[1] if listeners else address[1])
+            try:
+                listener = socket.create_server(place, family=family, backlog=backlog)
+            except OSError as error:
+                # A name may have an address of a family that this machine does not speak.
+                if error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT) or len(found) == 1:
+                    raise
+                continue
+            listener.setblocking(False)
+            listeners.append(listener)
+    except BaseException:
+        for listener in listeners:
+            listener.close()
+        raise
+    if not listeners:
+        raise OSError(errno.EADDRNOTAVAIL, f"no address of {host} can be listened on")
+    return listeners

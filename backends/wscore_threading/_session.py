@@ -1,0 +1,274 @@
+"""A session: what an application holds of one connection, from the upgrade on.
+
+Any thread may send, ping and close; one thread at a time may receive. Every call that waits also drives the
+connection (see `_link`), so nothing depends on a thread of our own.
+"""
+
+import threading
+from collections.abc import Iterator
+from time import monotonic
+from types import TracebackType
+from typing import Any, Self, final
+
+from wscore import (
+    BatchMode,
+    CloseCode,
+    Closed,
+    ConnectionClosed,
+    Event,
+    LocalProtocolError,
+    Request,
+    Response,
+    State,
+    Stats,
+)
+
+from ._housekeeper import housekeeper
+from ._link import Link
+
+_PING_TIMEOUT = 20.0
+
+
+@final
+class Session:
+    """One open connection. Get it from `connect`, or as the argument of a handler or hook.
+
+    Attributes:
+        batch_mode: see `wscore.BatchMode`; AUTO by default.
+        user_data: yours; None at first.
+        request, response: of the opening handshake.
+        subprotocol: what was agreed on, or None.
+        local_address, remote_address: as the socket gives them.
+        is_secure: True over TLS.
+    """
+
+    def __init__(
+        self,
+        link: Link,
+        request: Request,
+        response: Response,
+        *,
+        addresses: tuple[Any, Any],
+        secure: bool,
+    ) -> None:
+        self._link = link
+        self._receiving = False
+        self._ended = False  # the Closed event has been taken
+        self.request = request
+        self.response = response
+        self.subprotocol = link.core.subprotocol
+        self.local_address, self.remote_address = addresses
+        self.is_secure = secure
+        self.batch_mode = BatchMode.AUTO
+        self.user_data: Any = None
+        self.runner: threading.Thread | None = None  # delivers to a client's endpoint
+
+    # What is known.
+
+    @property
+    def state(self) -> State:
+        """Where the connection stands."""
+        return self._link.core.state
+
+    @property
+    def closed(self) -> Closed | None:
+        """How the connection ended, from the moment that is settled; None: it has not."""
+        return self._link.core.closed
+
+    @property
+    def latency(self) -> float | None:
+        """Seconds that the newest answered ping took, keepalive's included; None before the first."""
+        return self._link.core.latency
+
+    @property
+    def stats(self) -> Stats:
+        """Counters; live."""
+        return self._link.core.stats
+
+    @property
+    def buffered_amount(self) -> int:
+        """Bytes that wait for the peer here, not counting the kernel's buffer."""
+        return self._link.core.buffered_amount
+
+    # Sending.
+
+    def send(self, message: str | bytes | bytearray | memoryview) -> None:
+        """Send a message: ``str`` as text, bytes-like as binary.
+
+        Returns at once unless more than `Limits.outbox_high` bytes wait for the peer; then it waits
+        until they have left, and messages that arrive meanwhile are received.
+
+        Raises:
+            LocalProtocolError: neither text nor bytes, or our Close was sent.
+            WriteBufferFull: more than `Limits.outbox_limit` bytes wait already.
+            ConnectionClosed: the connection has ended.
+        """
+        link = self._link
+        with link.state:
+            if isinstance(message, str):
+                link.core.send_text(message)
+            else:
+                link.core.send_bytes(message)
+            wait = not link.core.writable
+            hold = not wait and self._may_hold()
+        if wait:
+            link.wait_writable()
+        elif not hold:
+            link.flush()
+
+    def _may_hold(self) -> bool:
+        """Tell whether what was just queued may wait for more, and see to it that it does not wait long."""
+        link = self._link
+        if self.batch_mode is BatchMode.ON:
+            link.corked = True
+            return True
+        if self.batch_mode is BatchMode.OFF or not link.hold():
+            return False
+        housekeeper.flush_soon(link)
+        return True
+
+    def flush(self) -> None:
+        """Write what was held back."""
+        self._link.flush()
+
+    def ping(self, payload: bytes | None = None, timeout: float | None = _PING_TIMEOUT) -> float:
+        """Ping the peer and wait for its pong (RFC 6455 section 5.5.2).
+
+        Args:
+            payload: at most 125 bytes; None: four random ones.
+            timeout: seconds; None: as long as the connection lives. While unread messages fill the
+                inbox nothing is read, so the pong cannot be seen.
+
+        Returns:
+            Seconds between the ping leaving and its pong arriving.
+
+        Raises:
+            TimeoutError: no pong in time; the connection goes on.
+            LocalProtocolError, WriteBufferFull, ConnectionClosed: as `send`.
+        """
+        link = self._link
+        with link.state:
+            ping = link.core.send_ping(payload, now=monotonic())
+        answered = link.wait_until(lambda: ping.latency is not None or link.core.closed is not None, timeout)
+        if ping.latency is not None:
+            return ping.latency
+        if not answered:
+            raise TimeoutError("no pong in time")
+        assert link.core.closed is not None
+        raise ConnectionClosed(link.core.closed)
+
+    # Receiving.
+
+    def recv(self, timeout: float | None = None) -> str | bytes:
+        """Receive the next message: ``str`` for text, ``bytes`` for binary.
+
+        Messages that arrived before the end are still returned after it.
+
+        Args:
+            timeout: seconds; None: as long as it takes.
+
+        Raises:
+            TimeoutError: no message in time; nothing is lost.
+            ConnectionClosed: there will be no more messages.
+            LocalProtocolError: another thread is receiving on this session.
+        """
+        while True:
+            event = self.next_event(timeout)
+            if isinstance(event, (str, bytes)):
+                return event
+            if isinstance(event, Closed):
+                raise ConnectionClosed(event)
+
+    def next_event(self, timeout: float | None = None) -> Event:
+        """Receive the next event of any kind; after the end, `Closed` again and again.
+
+        Raises:
+            TimeoutError, LocalProtocolError: as `recv`.
+        """
+        taken: list[Event] = []
+
+        def take() -> bool:
+            event = self._take_event()
+            if event is not None:
+                taken.append(event)
+            return event is not None
+
+        link = self._link
+        with link.state:
+            if self._receiving:
+                raise LocalProtocolError("another thread is receiving on this session")
+            waits = self._receiving = not take()
+        if not waits:
+            return self._taken(taken[0])
+        try:
+            if not link.wait_until(take, timeout):
+                raise TimeoutError("no message in time")
+        finally:
+            self._receiving = False
+        return self._taken(taken[0])
+
+    def _take_event(self) -> Event | None:
+        """Take an event from the core; once it has none left, what ended it."""
+        if self._ended:
+            return self._link.core.closed
+        event = self._link.next_event()
+        if isinstance(event, Closed):
+            self._ended = True
+        return event
+
+    def _taken(self, event: Event) -> Event:
+        """Taking an event may have let input in or an answer out: a Close is answered in its place."""
+        if not isinstance(event, (str, bytes)):
+            self._link.flush()
+        return event
+
+    def __iter__(self) -> Iterator[str | bytes]:
+        """Iterate over messages until the close handshake is complete.
+
+        Raises:
+            ConnectionClosed: the connection ended without a close handshake.
+        """
+        while True:
+            try:
+                message = self.recv()
+            except ConnectionClosed as end:
+                if end.closed.clean:
+                    return
+                raise
+            yield message
+
+    # Ending.
+
+    def close(self, code: int = CloseCode.NORMAL_CLOSURE, reason: str = "", *, wait: bool = True) -> None:
+        """Close the connection (RFC 6455 section 7.1.2).
+
+        Args:
+            code: 1000-1003, 1007-1014 or 3000-4999.
+            reason: at most 123 bytes of UTF-8.
+            wait: True: return when the connection is over, within `Timeouts.close`. Unread messages do
+                not delay it: those that fit are kept for `recv`, the others dropped and counted in
+                ``closed.dropped``. False: only say so; the peer may go on until its own Close.
+
+        Raises:
+            LocalProtocolError: a code or reason that may not be sent.
+        """
+        link = self._link
+        with link.state:
+            link.core.close(code, reason, now=monotonic(), discard=wait)
+        link.flush()
+        if wait:
+            link.wait_until(lambda: link.core.state is State.CLOSED)
+
+    def abort(self) -> None:
+        """End the connection at once, without a close handshake; the peer sees it as lost."""
+        self._link.abort()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close(CloseCode.NORMAL_CLOSURE if error is None else CloseCode.INTERNAL_ERROR)
+        if self.runner is not None and self.runner is not threading.current_thread():
+            self.runner.join()  # until on_close has returned

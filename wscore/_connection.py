@@ -88,6 +88,7 @@ class Connection:
         self._budget: ControlBudget = ControlBudget(config.limits.max_control_rate, now)
         self._ending: Ending = Ending()
         self._action: TransportAction = TransportAction.KEEP
+        self._broken: Violation | None = None  # the rule that the peer broke
         self._eof: bool = False  # nothing more will be received
         self._held_back: bool = False  # input waits for the application to take events
         self._data_queued: bool = False  # a message was queued since output was taken last
@@ -395,8 +396,9 @@ class Connection:
             self._parse()
             if event is None:
                 event = self._inbox.next()
-        if isinstance(event, CloseReceived) and self._state is _REMOTE_CLOSING:
-            self._send_close(self._ending.answer())
+        if self._state is _REMOTE_CLOSING and (isinstance(event, CloseReceived) or event is None):
+            self._answer()
+            event = event or self._inbox.next()
         return event
 
     def data_to_send(self, now: float) -> list[bytes]:
@@ -455,7 +457,8 @@ class Connection:
     def _fail_handshake(self, violation: Violation) -> None:
         """A server refuses with a status, a client leaves without a word."""
         refusal = self._opening.refuse(violation)
-        self._settle(violation=violation)
+        self._broken = violation
+        self._settle()
         if refusal:
             self._outbox.put([refusal])
             self._step(Step.FAILED)
@@ -559,7 +562,7 @@ class Connection:
         if self._state is _DRAINING:
             self._settle()
         elif self._inbox.messages == 0:
-            self._send_close(self._ending.answer())
+            self._answer()
 
     def _send_close(self, status: CloseStatus) -> None:
         """Queue our Close: the last thing that leaves."""
@@ -576,12 +579,24 @@ class Connection:
 
     def _fail(self, violation: Violation) -> None:
         """Fail the WebSocket connection: the peer broke a rule (RFC 6455 section 7.1.7)."""
-        assert violation.close_code is not None
+        self._broken = violation
         self._receiver.release()
         if self._state is _OPEN:
-            self._send_close(CloseStatus(violation.close_code, violation.sentence))
-        self._settle(violation=violation)
-        self._step(Step.FAILED)
+            self._watch.begin_end()
+            self._step(Step.BROKEN)
+            if self._inbox.messages == 0:
+                self._answer()
+        else:  # our Close was sent before
+            self._settle()
+            self._step(Step.FAILED)
+
+    def _answer(self) -> None:
+        """In REMOTE_CLOSING: send the Close that the peer's Close, or its fault, has made due."""
+        if self._broken is None:
+            self._send_close(self._ending.answer())
+            return
+        assert self._broken.close_code is not None
+        self._send_close(CloseStatus(self._broken.close_code, self._broken.sentence))
 
     def _input_ended(self) -> None:
         """The stream ended before the peer's Close: the connection is lost."""
@@ -595,9 +610,9 @@ class Connection:
             self._settle()
             self._end(TransportAction.CLOSE)
 
-    def _settle(self, *, violation: Violation | None = None, timer: Timer | None = None) -> None:
+    def _settle(self, *, timer: Timer | None = None) -> None:
         """The outcome is known: queue the one `Closed`, the last event."""
-        closed = self._ending.settle(violation, timer, self._receiver.dropped)
+        closed = self._ending.settle(self._broken, timer, self._receiver.dropped)
         if closed is not None:
             self._inbox.put(closed)
             self._watch.begin_end()
@@ -655,7 +670,7 @@ class Connection:
                 self._ending.cause = timer
                 self._send_close(CloseStatus(CloseCode.GOING_AWAY.value, _REASONS[timer]))
             case Verdict.ANSWER_CLOSE:
-                self._send_close(self._ending.answer())
+                self._answer()
             case Verdict.HANG_UP:
                 self._end(TransportAction.CLOSE)
             case Verdict.GIVE_UP:

@@ -16,7 +16,8 @@ last bytes still leave and input is discarded, and CLOSED, in which the transpor
 
 LOCAL_CLOSING is the half-open state: we may not write any more, and messages of the peer are delivered
 until its Close arrives. REMOTE_CLOSING lasts while messages that came before the peer's Close wait for
-the application: replies to them may still leave, then our Close.
+the application: replies to them may still leave, then our Close. A broken rule behind such messages waits
+in the same way, so that how the stream was cut into segments never decides which replies leave.
 
 The state never goes back, and a step that the table does not list is a bug in this library.
 """
@@ -42,6 +43,7 @@ class Step(Enum):
     OPENED = "the opening handshake succeeded"
     CLOSE_SENT = "our Close was queued"
     CLOSE_RECEIVED = "the peer's Close arrived"
+    BROKEN = "the peer broke a rule behind messages that wait"
     FAILED = "the outcome is settled and our last bytes must still leave"
     ENDED = "nothing more will be sent or received"
 
@@ -61,6 +63,7 @@ TRANSITIONS: Final[dict[tuple[State, Step], State]] = {
     (State.CONNECTING, Step.ENDED): State.CLOSED,
     (State.OPEN, Step.CLOSE_SENT): State.LOCAL_CLOSING,
     (State.OPEN, Step.CLOSE_RECEIVED): State.REMOTE_CLOSING,
+    (State.OPEN, Step.BROKEN): State.REMOTE_CLOSING,
     (State.OPEN, Step.FAILED): State.DRAINING,
     (State.OPEN, Step.ENDED): State.CLOSED,
     (State.LOCAL_CLOSING, Step.CLOSE_RECEIVED): State.DRAINING,

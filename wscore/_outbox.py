@@ -1,12 +1,12 @@
-"""Bytes that wait for the wire, and the one pong that may.
+"""Bytes that wait for the wire, and the few pongs that may.
 
 The backend takes everything that waits in one go and asks again when all of it has left; asking again is
 what tells the core that it has. So a byte is in one of two places: *waiting* here or *given* out, and
 both count as buffered until the next question.
 
-Pongs need no queue: only the newest unanswered ping must be answered (RFC 6455 section 5.5.3). A pong is
-encoded when it is given out, before anything that waits, at a frame boundary by construction. After our
-Close nothing may leave, so a pong that comes later is dropped.
+A flood of pings must not become a flood of pongs: only the newest few unanswered pings are answered, which
+RFC 6455 section 5.5.3 allows. Pongs are encoded when they are given out, before anything that waits, at a
+frame boundary by construction. After our Close nothing may leave, so a pong that comes later is dropped.
 """
 
 from collections.abc import Callable
@@ -16,6 +16,7 @@ from ._codes import Opcode
 from ._config import Limits
 from ._frames import encode_frame
 
+_PONGS_KEPT: Final = 16
 _PONG_HEADER: Final = 2  # at least
 _JOIN_BELOW: Final = 16 * 1024  # pieces up to this size are joined; bigger ones stay as they are
 
@@ -37,7 +38,7 @@ class Outbox:
         "_high",
         "_low",
         "_pieces",
-        "_pong",
+        "_pongs",
         "given",
         "limit",
         "waiting",
@@ -49,7 +50,7 @@ class Outbox:
         self._low: int = limits.outbox_low
         self.limit: int = limits.outbox_limit
         self._pieces: list[bytes] = []
-        self._pong: bytes | None = None
+        self._pongs: list[bytes] = []
         self._closed: bool = False
         self._gone: bool = False
         self.waiting: int = 0
@@ -59,7 +60,7 @@ class Outbox:
     @property
     def buffered(self) -> int:
         """Bytes that wait, a pong included, and bytes given out that may not have left."""
-        return self.waiting + self.given + (0 if self._pong is None else len(self._pong) + _PONG_HEADER)
+        return self.waiting + self.given + sum(map(len, self._pongs)) + _PONG_HEADER * len(self._pongs)
 
     @property
     def idle(self) -> bool:
@@ -69,7 +70,7 @@ class Outbox:
     @property
     def has_data(self) -> bool:
         """Tell whether `take` would give something."""
-        return self.waiting > 0 or self._pong is not None
+        return self.waiting > 0 or bool(self._pongs)
 
     def put(self, pieces: list[bytes]) -> None:
         """Queue one whole frame, or a handshake head; nothing once the stream is gone."""
@@ -82,9 +83,12 @@ class Outbox:
             self.writable = False
 
     def put_pong(self, payload: bytes) -> None:
-        """Let a pong leave next; it replaces one that has not left yet."""
-        if not self._closed:
-            self._pong = payload
+        """Let a pong leave next; of many that have not left yet, the oldest is dropped."""
+        if self._closed:
+            return
+        self._pongs.append(payload)
+        if len(self._pongs) > _PONGS_KEPT:
+            del self._pongs[0]
 
     def end(self) -> None:
         """Our Close has been queued: no pong may be added behind it."""
@@ -93,7 +97,7 @@ class Outbox:
     def clear(self) -> None:
         """Drop everything: the stream is gone."""
         self._pieces = []
-        self._pong = None
+        self._pongs = []
         self._closed = True
         self._gone = True
         self.waiting = 0
@@ -112,11 +116,12 @@ class Outbox:
         Args:
             new_key: makes the masking key of a pong; None from a server.
         """
-        pieces = self._pieces
+        pieces: list[bytes] = []
+        for payload in self._pongs:
+            pieces += encode_frame(Opcode.PONG, payload, new_key())
+        pieces += self._pieces
         self._pieces = []
-        if self._pong is not None:
-            pieces = encode_frame(Opcode.PONG, self._pong, new_key()) + pieces
-            self._pong = None
+        self._pongs = []
         joined = _join_small(pieces)
         self.given = sum(map(len, joined))
         self.waiting = 0

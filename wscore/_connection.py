@@ -20,7 +20,6 @@ from ._entropy import system_entropy
 from ._errors import ConnectionClosed, LocalProtocolError, WriteBufferFull
 from ._events import Closed, CloseReceived, CloseStatus, Event, Opened, PingReceived, PongReceived
 from ._flood import ControlBudget
-from ._frames import encode_frame
 from ._handshake import HeadersLike
 from ._http import Request, Response
 from ._inbox import Inbox
@@ -29,6 +28,7 @@ from ._lifecycle import TRANSITIONS, State, Step, TransportAction
 from ._opening import Opening
 from ._outbox import Outbox
 from ._receiver import Arrival, Receiver
+from ._sender import Sender
 from ._stats import Stats
 from ._timers import Timer
 from ._url import Address, parse_url
@@ -36,7 +36,6 @@ from ._violations import Violation
 from ._watch import Verdict, Watch
 
 _CONTROL_LIMIT: Final = 125
-_PING_SIZE: Final = 4
 
 _REASONS: Final = {Timer.IDLE: "no message for a long time", Timer.LIFETIME: "the greatest age is reached"}
 
@@ -84,6 +83,7 @@ class Connection:
         self._inbox: Inbox = Inbox(config.limits)
         self._receiver: Receiver = Receiver(role, config.limits, self._inbox, self._stats)
         self._outbox: Outbox = Outbox(config.limits)
+        self._sender: Sender = Sender(role, self._outbox, self._stats, entropy)
         self._watch: Watch = Watch(config.timeouts, now)
         self._budget: ControlBudget = ControlBudget(config.limits.max_control_rate, now)
         self._ending: Ending = Ending()
@@ -91,8 +91,6 @@ class Connection:
         self._broken: Violation | None = None  # the rule that the peer broke
         self._eof: bool = False  # nothing more will be received
         self._held_back: bool = False  # input waits for the application to take events
-        self._data_queued: bool = False  # a message was queued since output was taken last
-        self._close_queued: bool = False  # our Close waits to be given out
 
     # A. Queries: they change nothing and may be asked at any time.
 
@@ -312,7 +310,8 @@ class Connection:
             payload = text.encode("utf-8")
         except UnicodeEncodeError:
             raise LocalProtocolError("a text message must not contain lone surrogates") from None
-        self._send_message(Opcode.TEXT, payload)
+        self._check_can_send()
+        self._sender.message(Opcode.TEXT, payload)
 
     def send_bytes(self, data: bytes | bytearray | memoryview) -> None:
         """Send a binary message (RFC 6455 section 5.6); data may be changed afterwards.
@@ -324,7 +323,8 @@ class Connection:
         """
         if not isinstance(data, (bytes, bytearray, memoryview)):
             raise LocalProtocolError(f"a binary message must be bytes-like, not {type(data).__name__}")
-        self._send_message(Opcode.BINARY, bytes(data))
+        self._check_can_send()
+        self._sender.message(Opcode.BINARY, bytes(data))
 
     def send_ping(self, payload: bytes | None = None, *, now: float) -> Ping:
         """Send a ping (RFC 6455 section 5.5.2); its pong sets ``latency`` of the result.
@@ -354,7 +354,7 @@ class Connection:
         """
         _check_control(payload)
         self._check_can_send()
-        self._outbox.put(encode_frame(Opcode.PONG, payload, self._new_key()))
+        self._sender.pong(payload)
 
     def close(
         self, code: int = CloseCode.NORMAL_CLOSURE, reason: str = "", *, now: float, discard: bool = False
@@ -418,17 +418,17 @@ class Connection:
             self._check_drained()
             self._arm_close()
             return []
-        pieces = outbox.take(self._new_key)
-        self._stats.wire_sent += outbox.given
-        if self._data_queued:
+        sender = self._sender
+        pieces = sender.take()
+        if sender.data_queued:
             self._watch.note_data(self._now)
         self._watch.note_given(
             self._now,
             state=self._state,
-            close_included=self._close_queued,
+            close_included=sender.close_queued,
             half_close_missing=self._half_close_missing(),
         )
-        self._data_queued = self._close_queued = False
+        sender.data_queued = sender.close_queued = False
         return pieces
 
     # The opening handshake.
@@ -514,23 +514,11 @@ class Connection:
             if self._config.control_events and not automatic:
                 self._inbox.put(PongReceived(payload))
 
-    def _send_message(self, opcode: Opcode, payload: bytes) -> None:
-        self._check_can_send()
-        self._outbox.put(encode_frame(opcode, payload, self._new_key()))
-        self._data_queued = True
-        self._stats.messages_sent += 1
-        self._stats.payload_sent += len(payload)
-
     def _ping(self, payload: bytes | None, *, automatic: bool) -> Ping:
         """Queue a ping and expect its pong."""
-        ping = Ping(self._entropy(_PING_SIZE) if payload is None else payload, automatic=automatic)
-        self._outbox.put(encode_frame(Opcode.PING, ping.payload, self._new_key()))
+        ping = self._sender.ping(payload, automatic=automatic)
         self._watch.keepalive.remember(ping)
         return ping
-
-    def _new_key(self) -> bytes | None:
-        """Return a masking key for one frame; None for a server (RFC 6455 section 5.1)."""
-        return self._entropy(4) if self._role is Role.CLIENT else None
 
     def _check_not_closed(self) -> None:
         if self._ending.closed is not None:
@@ -566,11 +554,7 @@ class Connection:
 
     def _send_close(self, status: CloseStatus) -> None:
         """Queue our Close: the last thing that leaves."""
-        empty = status.code == CloseCode.NO_STATUS_RECEIVED  # the answer to an empty Close
-        payload = b"" if empty else write_close(status.code, status.reason)
-        self._outbox.put(encode_frame(Opcode.CLOSE, payload, self._new_key()))
-        self._outbox.end()
-        self._close_queued = True
+        self._sender.close(status)
         self._ending.note_sent(status)
         self._watch.begin_end()
         self._step(Step.CLOSE_SENT)

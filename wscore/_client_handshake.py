@@ -5,6 +5,7 @@ of those offered, an extension none at all, since none is offered. A response ot
 error of the protocol: it is kept, with a bounded part of its body, as the `Refused` event.
 """
 
+import re
 from base64 import b64encode
 from collections.abc import Callable, Sequence
 from typing import Final, final
@@ -34,6 +35,8 @@ from ._url import Address
 from ._violations import Violation
 
 _NONCE_SIZE: Final = 16
+_SINGLE: Final = (b"sec-websocket-accept", b"sec-websocket-protocol")
+_AUTHORITY: Final = re.compile(r"([A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
 _MADE_HERE: Final = frozenset(
     {
         b"connection",
@@ -105,7 +108,7 @@ class ClientHandshake:
         extra = outgoing_fields(headers, _MADE_HERE)
         target = outgoing_text(address.target, "request target")
         fields: Fields = [
-            (b"Host", outgoing_text(address.authority, "host")),
+            (b"Host", _check_authority(address)),
             (b"Upgrade", b"websocket"),
             (b"Connection", b"Upgrade"),
             (b"Sec-WebSocket-Key", b"A" * 22 + b"=="),  # its length counts; drawn when all else is checked
@@ -151,7 +154,7 @@ class ClientHandshake:
 
     def _read_response(self, reader: HeadReader, head: bytes) -> Violation | None:
         """Look at one response head: informational, 101, or a refusal."""
-        if has_duplicates(reader.names, (b"sec-websocket-protocol",)):
+        if has_duplicates(reader.names, _SINGLE):
             return Violation.DUPLICATE_HEADER
         event = read_event(self._h11, head)
         if isinstance(event, h11.Response):
@@ -192,7 +195,8 @@ class ClientHandshake:
         """Let h11 undo the framing of a refusal's body, up to the limit."""
         limit = self._config.limits.refusal_body
         try:
-            self._h11.receive_data(data)
+            if data:  # b"" would tell h11 that the stream has ended
+                self._h11.receive_data(data)
             event = self._h11.next_event()
             while isinstance(event, h11.Data) and len(self._body) < limit:
                 self._body += event.data
@@ -213,14 +217,26 @@ class ClientHandshake:
         )
 
 
+def _check_authority(address: Address) -> bytes:
+    """Return the Host field (RFC 9110 section 7.2).
+
+    Raises:
+        LocalProtocolError: a host that is neither a name nor an IP address, or a port out of range.
+    """
+    authority = outgoing_text(address.authority, "host")
+    if not _AUTHORITY.fullmatch(address.authority) or not 0 < address.port < 65536:
+        raise LocalProtocolError(f"not a host and a port: {address.authority[:32]!r}")
+    return authority
+
+
 def _check_subprotocols(subprotocols: Sequence[str]) -> tuple[str, ...]:
     """Return what will be offered.
 
     Raises:
         LocalProtocolError: not a sequence of distinct tokens (RFC 6455 section 4.1, item 10).
     """
-    if isinstance(subprotocols, str):
-        raise LocalProtocolError("subprotocols must be a sequence of names, not one str")
+    if not _is_sequence(subprotocols):
+        raise LocalProtocolError("subprotocols must be a sequence of names")
     offered = tuple(subprotocols)
     for name in offered:
         if not is_token(outgoing_text(name, "subprotocol")):
@@ -228,6 +244,10 @@ def _check_subprotocols(subprotocols: Sequence[str]) -> tuple[str, ...]:
     if len(set(offered)) != len(offered):
         raise LocalProtocolError("a subprotocol is offered twice")
     return offered
+
+
+def _is_sequence(value: object) -> bool:
+    return isinstance(value, Sequence) and not isinstance(value, (str, bytes))
 
 
 def _make_request(target: bytes, fields: Fields) -> h11.Request:

@@ -12,6 +12,14 @@ from typing import Final
 SAME_ORIGIN: Final = "same-origin"
 ANY_ORIGIN: Final = "any-origin"
 
+_AGENT: Final = re.compile(r"[!-~]([ -~]{0,198}[!-~])?")
+_MAY_BE_OFF: Final = (
+    "max_message_size",
+    "max_frame_size",
+    "max_fragments",
+    "max_empty_fragments",
+    "max_control_rate",
+)
 _KIB: Final = 1024
 _FRAGMENT_FLOOR: Final = 1024  # short limits still allow a message in this many fragments
 _BYTES_PER_FRAGMENT: Final = 64  # long ones: a sender may cut as finely as this on average
@@ -68,8 +76,10 @@ class Limits:
     def __post_init__(self) -> None:
         for name in self.__slots__:
             value = getattr(self, name)
-            if value is not None and (type(value) is not int or value < 0):
-                raise ValueError(f"{name} must be a whole number of at least 0, not {value!r}")
+            if value is None and name in _MAY_BE_OFF:
+                continue
+            if type(value) is not int or value < 0:
+                raise ValueError(f"{name} must be a whole number of at least 0, not {value!r:.40}")
         if self.inbox_low > self.inbox_high or self.outbox_low > self.outbox_high:
             raise ValueError("a low mark must not lie above its high mark")
 
@@ -123,7 +133,7 @@ class Config:
             of origins ("https://example.com") and compiled patterns, which must match wholly.
             A request without Origin does not come from a browser and passes. RFC 6455 section 10.2.
         control_events: queue `PingReceived` and `PongReceived`.
-        agent: the value of Server or User-Agent; None sends neither.
+        agent: the value of Server or User-Agent, at most 200 characters; None sends neither.
     """
 
     limits: Limits = field(default_factory=Limits)
@@ -133,6 +143,8 @@ class Config:
     agent: str | None = "wscore"
 
     def __post_init__(self) -> None:
+        if self.agent is not None and not _AGENT.fullmatch(self.agent):
+            raise ValueError("agent must be 1 to 200 visible ASCII characters and inner blanks")
         if isinstance(self.origins, str):
             if self.origins not in (SAME_ORIGIN, ANY_ORIGIN):
                 raise ValueError("origins must be SAME_ORIGIN, ANY_ORIGIN or a tuple of origins")

@@ -149,7 +149,8 @@ class Connection:
     @property
     def events_waiting(self) -> int:
         """How many events `next_event` can hand out without further input."""
-        return len(self._inbox)
+        fault = self._state is _REMOTE_CLOSING and self._broken is not None  # becomes `Closed` when it is due
+        return len(self._inbox) + fault
 
     @property
     def buffered_amount(self) -> int:
@@ -251,10 +252,10 @@ class Connection:
             ConnectionClosed: it has ended.
         """
         self._check_not_closed()
-        target = parse_url(address) if isinstance(address, str) else address
+        target = _check_address(address)
         request = self._opening.start(target, headers, subprotocols, self._entropy)
         self._tick(now)
-        self._outbox.put([request])
+        self._outbox.put_head(request)
 
     def accept(self, *, subprotocol: str | None = None, headers: HeadersLike = (), now: float) -> None:
         """Server: complete the opening handshake with a 101 response (RFC 6455 section 4.2.2).
@@ -271,7 +272,7 @@ class Connection:
         self._check_not_closed()
         head, opened = self._opening.accept(subprotocol, headers)
         self._tick(now)
-        self._outbox.put([head])
+        self._outbox.put_head(head)
         self._open(opened)
         self._arm_close()
 
@@ -291,7 +292,7 @@ class Connection:
         self._check_not_closed()
         response = self._opening.respond(status, headers, body)
         self._tick(now)
-        self._outbox.put([response])
+        self._outbox.put_head(response)
         self._settle()
         self._step(Step.FAILED)
         self._arm_close()
@@ -445,6 +446,8 @@ class Connection:
             if self._role is Role.CLIENT:  # refused
                 self._settle()
                 self._end(TransportAction.CLOSE)
+        if self._opening.overflow:
+            self._fail_handshake(Violation.EARLY_DATA)
 
     def _handshake_ended(self, timer: Timer | None) -> None:
         """The stream or the time ended before the handshake did."""
@@ -460,7 +463,7 @@ class Connection:
         self._broken = violation
         self._settle()
         if refusal:
-            self._outbox.put([refusal])
+            self._outbox.put_head(refusal)
             self._step(Step.FAILED)
         else:
             self._end(TransportAction.CLOSE)
@@ -589,10 +592,10 @@ class Connection:
 
     def _lose(self) -> None:
         """Nothing can be sent any more: what waits is dropped."""
-        self._outbox.clear()
         if self._state is _DRAINING or self._state is _REMOTE_CLOSING:
             self._settle()
             self._end(TransportAction.CLOSE)
+        self._outbox.clear()
 
     def _settle(self, *, timer: Timer | None = None) -> None:
         """The outcome is known: queue the one `Closed`, the last event."""
@@ -604,7 +607,7 @@ class Connection:
     def _end(self, action: TransportAction) -> None:
         """Nothing will be sent or received any more."""
         self._step(Step.ENDED)
-        self._action = action
+        self._action = action if self._outbox.idle else TransportAction.ABORT
         self._watch.stop()
         self._outbox.clear()
         self._receiver.release()
@@ -629,6 +632,8 @@ class Connection:
 
     def _arm_close(self) -> None:
         """Give what is left of the end its deadline; only calls that know the time come here."""
+        if self._state is _OPEN or self._state is _CONNECTING:
+            return  # it has not begun
         self._watch.note_ending(self._now, state=self._state, half_close_missing=self._half_close_missing())
 
     def _half_close_missing(self) -> bool:
@@ -672,6 +677,15 @@ class Connection:
 def _check_types(role: object, config: object) -> None:
     if not isinstance(role, Role) or not isinstance(config, Config):
         raise TypeError("expected a Role and a Config")
+
+
+def _check_address(address: object) -> Address:
+    """Return address, parsed if it is a URL."""
+    if isinstance(address, Address):
+        return address
+    if isinstance(address, str):
+        return parse_url(address)
+    raise LocalProtocolError(f"expected a URL or an Address, not {type(address).__name__}")
 
 
 def _check_control(payload: bytes) -> None:

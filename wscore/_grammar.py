@@ -14,6 +14,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+_COMMA: Final = 0x2C
 _TOKEN: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _VALUE: Final = re.compile(rb"[\t\x20-\x7e\x80-\xff]*")
 _QUOTED: Final = re.compile(rb'"((?:[^"\\]|\\.)*)"', re.DOTALL)
@@ -74,7 +75,7 @@ def parse_extensions(value: bytes, limit: int, longest: int) -> list[ExtensionOf
         one of them is longer than longest bytes.
     """
     offers: list[ExtensionOffer] = []
-    position = 0
+    position = _skip_empty(value, 0)
     while position < len(value):
         start = position
         parsed = _read_extension(value, position)
@@ -84,13 +85,17 @@ def parse_extensions(value: bytes, limit: int, longest: int) -> list[ExtensionOf
         if len(offers) == limit or position - start > longest:
             return None
         offers.append(offer)
-        if position < len(value):
-            if value[position] != 0x2C:  # ","
-                return None
-            position += 1
-            if position == len(value):
-                return None
+        if position < len(value) and value[position] != _COMMA:
+            return None
+        position = _skip_empty(value, position)
     return offers or None
+
+
+def _skip_empty(value: bytes, position: int) -> int:
+    """Skip commas and blanks: empty elements of a list count for nothing (RFC 9110 section 5.6.1.2)."""
+    while position < len(value) and value[position] in b", \t":
+        position += 1
+    return position
 
 
 def _read_extension(value: bytes, position: int) -> tuple[ExtensionOffer, int] | None:

@@ -25,15 +25,6 @@ Fields: TypeAlias = list[tuple[bytes, bytes]]
 _GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 section 1.3
 _KEY: Final = re.compile(rb"[A-Za-z0-9+/]{21}[AQgw]==")  # 16 bytes in base64, no stray bits
 
-# Fields that must not occur twice in a head (RFC 6455 section 11.3, RFC 9110 sections 7.2 and 8.6).
-_SINGLE: Final = (
-    b"host",
-    b"origin",
-    b"sec-websocket-key",
-    b"sec-websocket-version",
-    b"sec-websocket-accept",
-)
-
 
 def accept_token(key: bytes) -> bytes:
     """Return the Sec-WebSocket-Accept value for a Sec-WebSocket-Key (RFC 6455 section 4.2.2)."""
@@ -54,9 +45,9 @@ def select_subprotocol(offered: Sequence[str], supported: Sequence[str]) -> str 
     return next((name for name in supported if name in offered), None)
 
 
-def has_duplicates(names: list[bytes], also: tuple[bytes, ...] = ()) -> bool:
+def has_duplicates(names: list[bytes], single_names: tuple[bytes, ...]) -> bool:
     """Tell whether a head, given by its field names, repeats a field that must be single."""
-    return any(names.count(name) > 1 for name in _SINGLE + also)
+    return any(names.count(name) > 1 for name in single_names)
 
 
 def read_event(connection: h11.Connection, head: bytes) -> h11.Event | None:
@@ -69,6 +60,8 @@ def read_event(connection: h11.Connection, head: bytes) -> h11.Event | None:
     if not isinstance(event, (h11.Request, h11.InformationalResponse, h11.Response)):
         return None
     if not all(is_field_value(value) for _, value in event.headers):
+        return None
+    if not isinstance(event, h11.Request) and not is_field_value(event.reason.strip(b" \t")):
         return None
     return event
 
@@ -99,7 +92,12 @@ def outgoing_fields(headers: HeadersLike, reserved: frozenset[bytes]) -> Fields:
     Raises:
         LocalProtocolError: a name or value that may not be sent.
     """
-    pairs = headers.items() if isinstance(headers, Mapping) else headers
+    try:
+        pairs = [
+            (name, value) for name, value in (headers.items() if isinstance(headers, Mapping) else headers)
+        ]
+    except (TypeError, ValueError):
+        raise LocalProtocolError("headers must be a mapping or pairs of name and value") from None
     fields: Fields = []
     for name, value in pairs:
         field = outgoing_text(name, "header name"), outgoing_text(value, "header value")
@@ -148,7 +146,7 @@ def check_outgoing_size(fields: Fields, limits: Limits, first_line: int = 0) -> 
 
 def agent_field(name: bytes, agent: str | None) -> Fields:
     """Return Server or User-Agent as `Config.agent` says."""
-    return [] if agent is None else [(name, outgoing_text(agent, "header value"))]
+    return [] if agent is None else [(name, agent.encode("ascii"))]
 
 
 def reason_phrase(status: int) -> bytes:

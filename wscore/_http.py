@@ -7,10 +7,16 @@ without case, and only ASCII letters have a case.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import overload
+from typing import Final, overload
 from urllib.parse import unquote
 
 from ._typing import override
+
+_LOWER: Final = {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}
+
+
+def _fold(name: str) -> str:
+    return name.translate(_LOWER)
 
 
 class Headers:
@@ -23,8 +29,8 @@ class Headers:
 
     def get_all(self, name: str) -> list[str]:
         """Return the values of every field called name, in order; [] when there is none."""
-        wanted = name.lower()
-        return [value for key, value in self._items if key.lower() == wanted]
+        wanted = _fold(name)
+        return [value for key, value in self._items if _fold(key) == wanted]
 
     @overload
     def get(self, name: str) -> str | None: ...

@@ -59,6 +59,11 @@ class Opening:
         violation = self._client.receive(data)
         return violation or self._take_response(self._client)
 
+    @property
+    def overflow(self) -> bool:
+        """Server: tell whether too much came behind the request that waits."""
+        return self._server is not None and self._server.overflow
+
     def finish(self) -> Refused | None:
         """The stream or the time is over: a refusal counts with what came of its body."""
         if self._client is None:

@@ -35,6 +35,7 @@ class Outbox:
     __slots__ = (
         "_closed",
         "_gone",
+        "_head",
         "_high",
         "_low",
         "_pieces",
@@ -49,6 +50,7 @@ class Outbox:
         self._high: int = limits.outbox_high
         self._low: int = limits.outbox_low
         self.limit: int = limits.outbox_limit
+        self._head: bytes = b""
         self._pieces: list[bytes] = []
         self._pongs: list[bytes] = []
         self._closed: bool = False
@@ -73,7 +75,7 @@ class Outbox:
         return self.waiting > 0 or bool(self._pongs)
 
     def put(self, pieces: list[bytes]) -> None:
-        """Queue one whole frame, or a handshake head; nothing once the stream is gone."""
+        """Queue one whole frame; nothing once the stream is gone."""
         if self._gone:
             return
         for piece in pieces:
@@ -81,6 +83,11 @@ class Outbox:
             self.waiting += len(piece)
         if self.buffered > self._high:
             self.writable = False
+
+    def put_head(self, head: bytes) -> None:
+        """Queue a handshake head: it leaves before anything else, also before a pong."""
+        self._head = head
+        self.waiting += len(head)
 
     def put_pong(self, payload: bytes) -> None:
         """Let a pong leave next; of many that have not left yet, the oldest is dropped."""
@@ -96,6 +103,7 @@ class Outbox:
 
     def clear(self) -> None:
         """Drop everything: the stream is gone."""
+        self._head = b""
         self._pieces = []
         self._pongs = []
         self._closed = True
@@ -116,7 +124,8 @@ class Outbox:
         Args:
             new_key: makes the masking key of a pong; None from a server.
         """
-        pieces: list[bytes] = []
+        pieces: list[bytes] = [self._head] if self._head else []
+        self._head = b""
         for payload in self._pongs:
             pieces += encode_frame(Opcode.PONG, payload, new_key())
         pieces += self._pieces

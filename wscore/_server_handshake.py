@@ -51,7 +51,9 @@ _RESERVED: Final = frozenset(
     }
 )
 _RESERVED_IN_RESPONSE: Final = frozenset({b"connection", b"content-length", b"transfer-encoding"})
-_BODILESS: Final = (204, 304)
+_BODILESS: Final = (204, 205, 304)
+# RFC 9110 section 7.2, RFC 6454 section 7.3, RFC 6455 section 11.3.
+_SINGLE: Final = (b"host", b"origin", b"sec-websocket-key", b"sec-websocket-version")
 
 _Head = TypeVar("_Head", h11.InformationalResponse, h11.Response)
 
@@ -63,36 +65,44 @@ class ServerHandshake:
     Attributes:
         request: once it has been read and found good.
         rest: what came behind it.
+        overflow: more came behind it than may be held; nothing of it is kept.
     """
 
-    __slots__ = ("_config", "_h11", "_key", "_reader", "request", "rest")
+    __slots__ = ("_config", "_h11", "_is_head", "_key", "_reader", "overflow", "request", "rest")
 
     def __init__(self, config: Config) -> None:
         self._config: Config = config
         self._reader: HeadReader = HeadReader(config.limits, Violation.TARGET_TOO_LONG)
         self._h11: h11.Connection = h11.Connection(h11.SERVER, 2 * config.limits.max_head)
         self._key: bytes = b""
+        self._is_head: bool = False  # a HEAD request, whose refusal has no body
         self.request: Request | None = None
         self.rest: bytes = b""
+        self.overflow: bool = False
 
     def receive(self, data: bytes) -> Violation | None:
         """Take bytes; then `request` is set, or a violation returned, or more is needed."""
         if self.request is not None:
-            return self._hold(data)
+            self._hold(data)
+            return None
         reader = self._reader
         reader.feed(data)
         if reader.violation is not None:
             return reader.violation
         if reader.head is None:
             return None
-        return self._read_request(reader, reader.head) or self._hold(reader.rest)
+        violation = self._read_request(reader, reader.head)
+        if violation is None:
+            self._hold(reader.rest)
+        return violation
 
-    def _hold(self, data: bytes) -> Violation | None:
+    def _hold(self, data: bytes) -> None:
         """Keep bytes that a client should not have sent yet (RFC 6455 section 4.1) for the frame parser."""
         if len(self.rest) + len(data) > self._config.limits.early_data:
-            return Violation.EARLY_DATA
-        self.rest += data
-        return None
+            self.overflow = True
+            self.rest = b""
+        elif not self.overflow:
+            self.rest += data
 
     def _read_request(self, reader: HeadReader, head: bytes) -> Violation | None:
         """Check the head and make `request` of it."""
@@ -100,13 +110,14 @@ class ServerHandshake:
         version = _HTTP_VERSION.search(reader.start_line)
         if version is not None and (version[1], version[2]) != (b"1", b"1"):
             return Violation.HTTP_VERSION
-        if has_duplicates(reader.names):
+        if has_duplicates(reader.names, _SINGLE):
             return Violation.DUPLICATE_HEADER
         if reader.names.count(b"host") == 0:
             return Violation.INVALID_HOST
         event = read_event(self._h11, head)
         if not isinstance(event, h11.Request):
             return Violation.MALFORMED_HEAD
+        self._is_head = event.method == b"HEAD"
         return _check_http(event) or self._check_upgrade(event)
 
     def _check_upgrade(self, event: h11.Request) -> Violation | None:
@@ -183,14 +194,15 @@ class ServerHandshake:
             LocalProtocolError: a status outside 200-599, a body where none may be, a header that
                 may not be sent.
         """
-        if type(status) is not int or not 200 <= status <= 599:
+        if not _is_final_status(status):
             raise LocalProtocolError(f"expected a final HTTP status from 200 to 599, not {status!r:.32}")
         if not isinstance(body, bytes):
             raise LocalProtocolError(f"a body must be bytes, not {type(body).__name__}")
         if body and status in _BODILESS:
             raise LocalProtocolError(f"a response with status {status} has no body")
         fields = outgoing_fields(headers, _RESERVED_IN_RESPONSE)
-        return _write_response(status, fields, body, self._config)
+        check_outgoing_size(fields, self._config.limits)
+        return _write_response(int(status), fields, body, self._config)
 
     def refuse(self, violation: Violation) -> bytes:
         """Write the answer to a request that broke a rule; the body is the table's sentence."""
@@ -201,7 +213,7 @@ class ServerHandshake:
             fields = [(b"Upgrade", b"websocket"), (b"Sec-WebSocket-Version", b"13")]  # 4.4
         assert violation.status is not None
         body = violation.sentence.encode("ascii") + b"\n"
-        return _write_response(violation.status, fields, body, self._config)
+        return _write_response(violation.status, fields, body, self._config, send_body=not self._is_head)
 
 
 def _check_http(event: h11.Request) -> Violation | None:
@@ -230,8 +242,14 @@ def _origin_form(target: bytes, host: bytes) -> str | None:
     return target.decode("ascii")
 
 
-def _write_response(status: int, fields: Fields, body: bytes, config: Config) -> bytes:
-    """Write a whole response that ends the connection."""
+def _is_final_status(status: object) -> bool:
+    return isinstance(status, int) and not isinstance(status, bool) and 200 <= status <= 599
+
+
+def _write_response(
+    status: int, fields: Fields, body: bytes, config: Config, *, send_body: bool = True
+) -> bytes:
+    """Write a whole response that ends the connection; to HEAD without the body (RFC 9110 section 9.3.2)."""
     names = {name.lower() for name, _ in fields}
     connection = b"close, Upgrade" if b"upgrade" in names else b"close"
     framing: Fields = [(b"Connection", connection)]
@@ -241,11 +259,10 @@ def _write_response(status: int, fields: Fields, body: bytes, config: Config) ->
         framing.append((b"Content-Type", b"text/plain; charset=utf-8"))
     if b"server" not in names:
         framing += agent_field(b"Server", config.agent)
-    check_outgoing_size(framing + fields, config.limits)
     event = _make(h11.Response, status, framing + fields)
     writer = h11.Connection(h11.SERVER)  # a fresh one: it may write whatever the request looked like
     pieces = [writer.send(event)]
-    if body:
+    if body and send_body:
         pieces.append(writer.send(h11.Data(data=body)))
     return b"".join(piece or b"" for piece in pieces)
 

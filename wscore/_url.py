@@ -48,8 +48,10 @@ def parse_url(url: str) -> Address:
     """
     if not isinstance(url, str):
         raise InvalidURL(f"expected an address as text, not {type(url).__name__}")
-    if _FORBIDDEN.search(url):
-        raise InvalidURL("an address must not contain spaces, control characters or backslashes")
+    if _FORBIDDEN.search(url) or any("\ud800" <= letter <= "\udfff" for letter in url):
+        raise InvalidURL(
+            "an address must not contain spaces, control characters, backslashes or lone surrogates"
+        )
     try:
         parts = urlsplit(url)
         port = parts.port

@@ -169,7 +169,8 @@ class Watch:
             return Verdict.ANSWER_CLOSE
         if idle:
             return Verdict.HANG_UP if state is State.DRAINING else Verdict.GIVE_UP
-        return self._unless_later(Timer.CLOSE, now, self._progress, self._timeouts.close, Verdict.GIVE_UP)
+        timeout = self._timeouts.close or _LINGER_WITHOUT_HALF_CLOSE
+        return self._unless_later(Timer.CLOSE, now, self._progress, timeout, Verdict.GIVE_UP)
 
     def _unless_later(
         self, timer: Timer, now: float, mark: float, timeout: float | None, verdict: Verdict

@@ -22,7 +22,7 @@ from collections.abc import Callable, Sequence
 from time import monotonic
 from typing import final
 
-from wscore import Connection, Event, TransportAction
+from wscore import Connection, Event, State, TransportAction
 from wscore_tls import TLSFilter
 
 from ._wire import Wire
@@ -36,7 +36,7 @@ class Link:
 
     Attributes:
         core: to be used holding `state`.
-        state: the lock of the core, and the condition that anything changed.
+        state: the lock of the core.
         error: what TLS or the socket raised when the connection was lost, or None.
         flush_at: when held output must leave; None when none is held.
         corked: output is held until the application flushes.
@@ -44,7 +44,8 @@ class Link:
 
     def __init__(self, core: Connection, wire: Wire, tls: TLSFilter | None) -> None:
         self.core = core
-        self.state = threading.Condition(threading.Lock())
+        self.state = threading.Lock()
+        self._changed = threading.Condition(self.state)
         self.error: Exception | None = None
         self.flush_at: float | None = None
         self._wire = wire
@@ -54,6 +55,7 @@ class Link:
         self._read_by_someone = False
         self._unread_ticks = 0
         self.corked = False
+        self._stuck = False  # the kernel had no room for what waits
         self._write_ended = False  # FIN was sent
         self._write_failed = False  # what the core wants to send goes nowhere
         self._aborted = False
@@ -78,20 +80,23 @@ class Link:
             False when the time was up first.
         """
         deadline = None if timeout is None else monotonic() + timeout
-        self.flush()
         while True:
+            reading, left = False, None
             with self.state:
-                if ready():
-                    return True
-                left = None if deadline is None else deadline - monotonic()
-                if left is not None and left <= 0:
-                    return False
-                reading = self._become_reader()
-                if not reading:
-                    self.state.wait(left)
-            if reading:
-                self._read_and_leave(left)
+                done, work = ready(), self._has_work()
+                if not done and not work:
+                    left = None if deadline is None else deadline - monotonic()
+                    if left is not None and left <= 0:
+                        return False
+                    reading = self._become_reader()
+                    if not reading:
+                        self._changed.wait(left)
+            if work:
                 self.flush()
+            elif reading:
+                self._read_and_leave(left)
+            if done:
+                return True
 
     def _become_reader(self) -> bool:
         """Take the reader flag if it is free and there is something to read; holding `state`."""
@@ -104,21 +109,19 @@ class Link:
     def _leave_reading(self) -> None:
         with self.state:
             self._read_by_someone = False
-            self.state.notify_all()
+            self._changed.notify_all()
         self._release_if_over()
 
     def _read_and_leave(self, timeout: float | None) -> None:
-        """Read once, waiting for input, or for room while output waits; then stop being the reader."""
+        """Read once, waiting for input, or for room while output is stuck; then stop being the reader."""
         try:
-            if timeout is None and not self._output_waits():
+            if timeout is None and not self._stuck:
                 self._take(self._receive(self._wire.receive))
-            elif self._wire.wait(read=True, write=self._output_waits(), timeout=timeout):
+            elif self._wire.wait(read=True, write=self._stuck, timeout=timeout):
                 self._take(self._receive(self._wire.receive_now))
+            self._stuck = False  # try again
         finally:
             self._leave_reading()
-
-    def _output_waits(self) -> bool:
-        return bool(self._unsent)
 
     def _receive(self, read: Callable[[], bytes | None]) -> bytes | None:
         """Read; a lost connection reads as the end of the stream."""
@@ -134,13 +137,16 @@ class Link:
             return
         with self.state:
             now = monotonic()
+            before = self.core.buffered_amount
             if self._tls is not None:
                 self._take_ciphertext(self._tls, data, now)
             elif data:
                 self.core.receive_data(data, now)
             else:
                 self.core.receive_eof(now)
-            self.state.notify_all()
+            if self.core.buffered_amount > before:
+                self.corked = False  # the connection itself must write: what is held goes along
+            self._changed.notify_all()
 
     def _take_ciphertext(self, tls: TLSFilter, data: bytes, now: float) -> None:
         try:
@@ -162,13 +168,22 @@ class Link:
         self.corked = False
         while self._writing.acquire(blocking=False):
             try:
-                emptied = self._drain()
+                self._stuck = not self._drain()
             finally:
                 self._writing.release()
-            # Look again: what was queued while the lock was still held found it taken.
-            if not emptied or not self._more_to_write():
-                break
+            with self.state:
+                # Look again: what was queued while the lock was still held found it taken.
+                if not self._has_work():
+                    break
         self._release_if_over()
+
+    def _has_work(self) -> bool:
+        """Tell whether there is something to write, and nobody who is writing. Holding `state`."""
+        if self._stuck or self.corked or self._writing.locked():
+            return False
+        if self.core.buffered_amount > 0 or self._acts_on_writing():
+            return True
+        return self._tls is not None and self._tls.has_data_to_send
 
     def wait_writable(self) -> None:
         """Write until the core has room again; read meanwhile if nobody does, so that two full sides meet."""
@@ -189,11 +204,7 @@ class Link:
     def _leave_reading_while_writing(self) -> None:
         with self.state:
             self._read_by_someone = False
-            self.state.notify_all()
-
-    def _more_to_write(self) -> bool:
-        with self.state:
-            return self.core.buffered_amount > 0 or self._acts_on_writing()
+            self._changed.notify_all()
 
     def _drain(self) -> bool:
         """Write until nothing is left: True, or the kernel has no room: False. Holding ``_writing``."""
@@ -214,7 +225,7 @@ class Link:
         was_writable = self.core.writable
         pieces: Sequence[bytes] = self.core.data_to_send(monotonic())
         if self.core.writable and not was_writable:
-            self.state.notify_all()
+            self._changed.notify_all()
         if self._tls is not None:
             if pieces:
                 self._tls.send(b"".join(pieces))
@@ -274,7 +285,7 @@ class Link:
             self._note(error)
             self.core.receive_eof(now)
             self.core.receive_eof(now)  # twice: nothing can be sent either
-            self.state.notify_all()
+            self._changed.notify_all()
 
     def abort(self) -> None:
         """End the connection without a close handshake."""
@@ -285,6 +296,8 @@ class Link:
 
     def _release_if_over(self) -> None:
         """When the core says so, wake everyone in the kernel; the last to leave closes the descriptor."""
+        if self.core.state is not State.CLOSED and not self._aborted:
+            return
         with self.state:
             action = TransportAction.ABORT if self._aborted else self.core.transport_action()
             if action is not TransportAction.CLOSE and action is not TransportAction.ABORT:
@@ -302,7 +315,7 @@ class Link:
                 if self._released or self._read_by_someone:
                     return  # the reader comes here when it leaves
                 self._released = True
-                self.state.notify_all()
+                self._changed.notify_all()
             self._wire.close(abort=action is TransportAction.ABORT)
         finally:
             self._writing.release()
@@ -337,7 +350,7 @@ class Link:
         if due:
             with self.state:
                 self.core.handle_deadline(monotonic())
-                self.state.notify_all()
+                self._changed.notify_all()
         if due or reading or not self.corked:
             self.flush()
 
@@ -348,7 +361,7 @@ class Link:
         wanted = self.core.wants_read
         event = self.core.next_event()
         if self.core.wants_read is not wanted:
-            self.state.notify_all()
+            self._changed.notify_all()
         return event
 
     def hold(self) -> bool:

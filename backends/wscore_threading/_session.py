@@ -185,6 +185,19 @@ class Session:
         Raises:
             TimeoutError, LocalProtocolError: as `recv`.
         """
+        with self._link.state:
+            if self._receiving:
+                raise LocalProtocolError("another thread is receiving on this session")
+            event = self._take_event()
+            self._receiving = event is None
+        if event is None:
+            event = self._wait_for_event(timeout)
+        if not isinstance(event, (str, bytes)):
+            self._link.flush()  # taking the peer's Close has let the answer out
+        return event
+
+    def _wait_for_event(self, timeout: float | None) -> Event:
+        """Drive the connection until there is an event."""
         taken: list[Event] = []
 
         def take() -> bool:
@@ -193,19 +206,12 @@ class Session:
                 taken.append(event)
             return event is not None
 
-        link = self._link
-        with link.state:
-            if self._receiving:
-                raise LocalProtocolError("another thread is receiving on this session")
-            waits = self._receiving = not take()
-        if not waits:
-            return self._taken(taken[0])
         try:
-            if not link.wait_until(take, timeout):
+            if not self._link.wait_until(take, timeout):
                 raise TimeoutError("no message in time")
         finally:
             self._receiving = False
-        return self._taken(taken[0])
+        return taken[0]
 
     def _take_event(self) -> Event | None:
         """Take an event from the core; once it has none left, what ended it."""
@@ -214,12 +220,6 @@ class Session:
         event = self._link.next_event()
         if isinstance(event, Closed):
             self._ended = True
-        return event
-
-    def _taken(self, event: Event) -> Event:
-        """Taking an event may have let input in or an answer out: a Close is answered in its place."""
-        if not isinstance(event, (str, bytes)):
-            self._link.flush()
         return event
 
     def __iter__(self) -> Iterator[str | bytes]:

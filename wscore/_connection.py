@@ -607,7 +607,7 @@ class Connection:
     def _end(self, action: TransportAction) -> None:
         """Nothing will be sent or received any more."""
         self._step(Step.ENDED)
-        self._action = action if self._outbox.idle else TransportAction.ABORT
+        self._action = TransportAction.ABORT if self._outbox.given else action
         self._watch.stop()
         self._outbox.clear()
         self._receiver.release()

@@ -27,20 +27,33 @@ class Inbox:
         messages: how many messages wait.
     """
 
-    __slots__ = ("_controls", "_events", "_head", "_high", "_low", "charged", "full", "messages")
+    __slots__ = (
+        "_base",
+        "_controls",
+        "_events",
+        "_head",
+        "_high",
+        "_low",
+        "_waiting",
+        "charged",
+        "full",
+        "messages",
+    )
 
     def __init__(self, limits: Limits) -> None:
         self._high: int = limits.inbox_high
         self._low: int = limits.inbox_low
-        self._events: list[Event | None] = []
+        self._events: list[Event | None] = []  # None: was taken, or dropped
         self._head: int = 0
-        self._controls: int = 0  # pings and pongs that wait
+        self._base: int = 0  # how many events were cut off before the list's first
+        self._controls: list[int] = []  # where pings and pongs wait, counted from the first event ever
+        self._waiting: int = 0
         self.charged: int = 0
         self.messages: int = 0
         self.full: bool = False
 
     def __len__(self) -> int:
-        return len(self._events) - self._head
+        return self._waiting
 
     def fits(self, message: str | bytes) -> bool:
         """Tell whether the message would stay below the high mark."""
@@ -49,6 +62,7 @@ class Inbox:
     def put_message(self, message: str | bytes) -> None:
         """Queue a message."""
         self._events.append(message)
+        self._waiting += 1
         self.messages += 1
         self.charged += len(message) + _OVERHEAD
         if self.charged >= self._high:
@@ -57,37 +71,35 @@ class Inbox:
     def put(self, event: Event) -> None:
         """Queue anything else; of pings and pongs only the newest stay."""
         if isinstance(event, (PingReceived, PongReceived)):
-            if self._controls == _CONTROL_KEPT:
-                self._drop_oldest_control()
-            self._controls += 1
+            self._controls.append(self._base + len(self._events))
+            if len(self._controls) > _CONTROL_KEPT:
+                self._events[self._controls.pop(0) - self._base] = None
+                self._waiting -= 1
         self._events.append(event)
-
-    def _drop_oldest_control(self) -> None:
-        for index in range(self._head, len(self._events)):  # pragma: no branch - there is one
-            if isinstance(self._events[index], (PingReceived, PongReceived)):
-                del self._events[index]
-                self._controls -= 1
-                return
+        self._waiting += 1
 
     def next(self) -> Event | None:
         """Take the oldest event; None when nothing waits."""
-        if self._head == len(self._events):
-            return None
-        event = self._events[self._head]
-        self._events[self._head] = None
-        self._head += 1
+        event: Event | None = None
+        while event is None and self._head < len(self._events):
+            event = self._events[self._head]
+            self._events[self._head] = None
+            self._head += 1
         if self._head == len(self._events) or self._head >= _CUT_AT:
+            self._base += self._head
             del self._events[: self._head]
             self._head = 0
-        self._account(event)
+        if event is not None:
+            self._account(event)
         return event
 
-    def _account(self, event: Event | None) -> None:
+    def _account(self, event: Event) -> None:
         """Give back what the event was charged."""
+        self._waiting -= 1
         if isinstance(event, (str, bytes)):
             self.messages -= 1
             self.charged -= len(event) + _OVERHEAD
             if self.charged <= self._low:
                 self.full = False
         elif isinstance(event, (PingReceived, PongReceived)):
-            self._controls -= 1
+            del self._controls[0]

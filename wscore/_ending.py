@@ -89,9 +89,9 @@ class Ending:
         self._initiator = self._initiator or Side.LOCAL
 
     def answer(self) -> CloseStatus:
-        """Return what to answer the peer's Close with: its own code (RFC 6455 section 5.5.1)."""
+        """Return what to answer the peer's Close with: its own words (RFC 6455 section 5.5.1)."""
         assert self.received is not None
-        return CloseStatus(self.received.code, "")
+        return self.received
 
     def settle(self, violation: Violation | None, timer: Timer | None, dropped: int) -> Closed | None:
         """Fix the outcome (RFC 6455 sections 7.1.5 and 7.1.6); None when it was fixed before."""

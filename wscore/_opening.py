@@ -75,7 +75,6 @@ class Opening:
     def _receive_request(self, server: ServerHandshake, data: bytes) -> Violation | RequestReceived | None:
         violation = server.receive(data)
         if violation is not None:
-            self._waiting = False
             return violation
         if server.request is None or self._waiting:
             return None
@@ -113,6 +112,7 @@ class Opening:
 
     def refuse(self, violation: Violation) -> bytes:
         """Write what answers a broken rule: nothing from a client."""
+        self._waiting = False
         return b"" if self._server is None else self._server.refuse(violation)
 
     def take_rest(self) -> bytes:

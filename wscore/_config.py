@@ -148,5 +148,15 @@ class Config:
         if isinstance(self.origins, str):
             if self.origins not in (SAME_ORIGIN, ANY_ORIGIN):
                 raise ValueError("origins must be SAME_ORIGIN, ANY_ORIGIN or a tuple of origins")
-        elif not all(isinstance(origin, (str, re.Pattern)) for origin in self.origins):
-            raise TypeError("origins must be strings or compiled patterns")
+        elif not _are_origin_patterns(self.origins):
+            raise TypeError("origins must be a tuple of ASCII strings and compiled patterns of text")
+
+
+def _are_origin_patterns(value: object) -> bool:
+    return isinstance(value, tuple) and all(map(_is_origin_pattern, value))
+
+
+def _is_origin_pattern(value: object) -> bool:
+    if isinstance(value, re.Pattern):
+        return isinstance(value.pattern, str)
+    return isinstance(value, str) and value.isascii()

@@ -11,7 +11,7 @@ time. Each leads through `_settle`, which makes the one `Closed`, to DRAINING or
 """
 
 from collections.abc import Callable, Sequence
-from typing import Final, final
+from typing import Final, assert_never, final
 
 from ._codes import CloseCode, Opcode, Role
 from ._config import Config
@@ -395,8 +395,6 @@ class Connection:
         event = self._inbox.next()
         if self._held_back and not self._inbox.full:
             self._parse()
-            if event is None:
-                event = self._inbox.next()
         if self._state is _REMOTE_CLOSING and (isinstance(event, CloseReceived) or event is None):
             self._answer()
             event = event or self._inbox.next()
@@ -664,6 +662,8 @@ class Connection:
                 self._end(TransportAction.CLOSE)
             case Verdict.GIVE_UP:
                 self._give_up(timer)
+            case _:
+                assert_never(verdict)
 
     def _give_up(self, timer: Timer) -> None:
         """Time is up: the connection is lost."""

@@ -128,11 +128,15 @@ class CloseError(WSCoreError):
     """
 
     def __init__(self, code: int, reason: str = "") -> None:
-        if not may_travel(code) or len(reason.encode("utf-8")) > 123:
+        if not _is_whole(code) or not may_travel(code) or len(reason.encode("utf-8")) > 123:
             raise ValueError(f"not a code and a reason that may be sent: {code!r:.32}")
         super().__init__(code, reason)
         self.code = code
         self.reason = reason
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def error_from(closed: Closed) -> WSCoreError | None:

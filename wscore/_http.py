@@ -5,7 +5,7 @@ byte for byte (latin-1), so nothing in these values can surprise a log or anothe
 without case, and only ASCII letters have a case.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, overload
 from urllib.parse import unquote
@@ -24,8 +24,9 @@ class Headers:
 
     __slots__ = ("_items",)
 
-    def __init__(self, items: "Iterable[tuple[str, str]] | Headers" = ()) -> None:
-        self._items = tuple((name, value) for name, value in items)
+    def __init__(self, items: "Mapping[str, str] | Iterable[tuple[str, str]] | Headers" = ()) -> None:
+        pairs = items.items() if isinstance(items, Mapping) else items
+        self._items = tuple((name, value) for name, value in pairs)
 
     def get_all(self, name: str) -> list[str]:
         """Return the values of every field called name, in order; [] when there is none."""
@@ -127,7 +128,7 @@ class Response:
     def __init__(
         self,
         status: int,
-        headers: "Iterable[tuple[str, str]] | Headers" = (),
+        headers: "Mapping[str, str] | Iterable[tuple[str, str]] | Headers" = (),
         body: bytes = b"",
         reason: str = "",
     ) -> None:

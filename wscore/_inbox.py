@@ -1,8 +1,8 @@
 """Events that wait for the application, counted in bytes.
 
-Each event is charged its length and 64 bytes, so that a million empty messages are not free. At the high
-mark the inbox is full and stays so down to the low mark: parsing stops, and with it reading. Pings and
-pongs are information only: they are not charged, and only the newest few are kept.
+Each message is charged its bytes on the wire and 64 more, so that a million empty messages are not free. At
+the high mark the inbox is full and stays so down to the low mark: parsing stops, and with it reading. Pings
+and pongs are information only: they are not charged, and only the newest few are kept.
 
 A list with a head index stands for the queue; it is cut when the read part is long.
 """
@@ -28,12 +28,13 @@ class Inbox:
     """
 
     __slots__ = (
-        "_base",
         "_controls",
+        "_cut",
         "_events",
         "_head",
         "_high",
         "_low",
+        "_sizes",
         "_waiting",
         "charged",
         "full",
@@ -44,9 +45,10 @@ class Inbox:
         self._high: int = limits.inbox_high
         self._low: int = limits.inbox_low
         self._events: list[Event | None] = []  # None: was taken, or dropped
+        self._sizes: list[int] = []  # what each is charged
         self._head: int = 0
-        self._base: int = 0  # how many events were cut off before the list's first
-        self._controls: list[int] = []  # where pings and pongs wait, counted from the first event ever
+        self._cut: int = 0  # how many places were cut off the list's front
+        self._controls: list[int] = []  # the places of pings and pongs, those cut off included
         self._waiting: int = 0
         self.charged: int = 0
         self.messages: int = 0
@@ -55,28 +57,45 @@ class Inbox:
     def __len__(self) -> int:
         return self._waiting
 
-    def fits(self, message: str | bytes) -> bool:
-        """Tell whether the message would stay below the high mark."""
-        return self.charged + len(message) + _OVERHEAD <= self._high
+    def fits(self, size: int) -> bool:
+        """Tell whether a message of size bytes would stay below the high mark."""
+        return self.charged + size + _OVERHEAD <= self._high
 
-    def put_message(self, message: str | bytes) -> None:
-        """Queue a message."""
-        self._events.append(message)
-        self._waiting += 1
+    def put_message(self, message: str | bytes, size: int) -> None:
+        """Queue a message that had size bytes on the wire."""
+        self._append(message, size + _OVERHEAD)
         self.messages += 1
-        self.charged += len(message) + _OVERHEAD
         if self.charged >= self._high:
             self.full = True
 
     def put(self, event: Event) -> None:
         """Queue anything else; of pings and pongs only the newest stay."""
         if isinstance(event, (PingReceived, PongReceived)):
-            self._controls.append(self._base + len(self._events))
-            if len(self._controls) > _CONTROL_KEPT:
-                self._events[self._controls.pop(0) - self._base] = None
-                self._waiting -= 1
+            if len(self._controls) == _CONTROL_KEPT:
+                self._drop_oldest_control()
+            self._controls.append(self._cut + len(self._events))
+        self._append(event, 0)
+
+    def _append(self, event: Event, size: int) -> None:
         self._events.append(event)
+        self._sizes.append(size)
         self._waiting += 1
+        self.charged += size
+
+    def _drop_oldest_control(self) -> None:
+        """Leave a gap where it was; close the gaps when they have become many."""
+        self._events[self._controls.pop(0) - self._cut] = None
+        self._waiting -= 1
+        if len(self._events) - self._head - self._waiting >= _CUT_AT:
+            kept = [index for index, event in enumerate(self._events) if event is not None]
+            self._events = [self._events[index] for index in kept]
+            self._sizes = [self._sizes[index] for index in kept]
+            self._head = self._cut = 0
+            self._controls = [
+                index
+                for index, event in enumerate(self._events)
+                if isinstance(event, (PingReceived, PongReceived))
+            ]
 
     def next(self) -> Event | None:
         """Take the oldest event; None when nothing waits."""
@@ -85,20 +104,21 @@ class Inbox:
             event = self._events[self._head]
             self._events[self._head] = None
             self._head += 1
-        if self._head == len(self._events) or self._head >= _CUT_AT:
-            self._base += self._head
-            del self._events[: self._head]
-            self._head = 0
         if event is not None:
-            self._account(event)
+            self._account(event, self._sizes[self._head - 1])
+        if self._head == len(self._events) or self._head >= _CUT_AT:
+            self._cut += self._head
+            del self._events[: self._head]
+            del self._sizes[: self._head]
+            self._head = 0
         return event
 
-    def _account(self, event: Event) -> None:
+    def _account(self, event: Event, size: int) -> None:
         """Give back what the event was charged."""
         self._waiting -= 1
+        self.charged -= size
         if isinstance(event, (str, bytes)):
             self.messages -= 1
-            self.charged -= len(event) + _OVERHEAD
             if self.charged <= self._low:
                 self.full = False
         elif isinstance(event, (PingReceived, PongReceived)):

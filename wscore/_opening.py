@@ -13,7 +13,7 @@ from ._config import Config
 from ._errors import LocalProtocolError
 from ._events import Opened, Refused, RequestReceived
 from ._handshake import HeadersLike
-from ._http import Headers, Request, Response
+from ._http import Request, Response
 from ._server_handshake import ServerHandshake
 from ._url import Address
 from ._violations import Violation
@@ -104,10 +104,8 @@ class Opening:
     def respond(self, status: int, headers: HeadersLike, body: bytes) -> bytes:
         """Server: write any other response."""
         server = self._waiting_server()
-        headers = Headers(headers.items() if hasattr(headers, "items") else headers)
-        written = server.respond(status, headers, body)
+        written, self.response = server.respond(status, headers, body)
         self._waiting = False
-        self.response = Response(status, headers, body)
         return written
 
     def refuse(self, violation: Violation) -> bytes:

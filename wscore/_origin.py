@@ -52,7 +52,16 @@ def origin_allowed(origin: str | None, host: str, allowed: str | tuple[OriginPat
 
 
 def _matches(pattern: OriginPattern, origin: str) -> bool:
-    """Compare with one entry of an allow-list: a string without case, a pattern wholly."""
+    """Compare with one entry of an allow-list: a string as an origin, a pattern wholly."""
     if isinstance(pattern, str):
-        return _ascii_lower(pattern.removesuffix("/")) == _ascii_lower(origin)
+        return _canonical(pattern.removesuffix("/")) == _canonical(origin)
     return pattern.fullmatch(origin) is not None
+
+
+def _canonical(origin: str) -> str | tuple[str, str, str]:
+    """Return scheme, host and port, the default one made explicit; other text without case."""
+    match = _ORIGIN.fullmatch(origin)
+    if match is None:
+        return _ascii_lower(origin)
+    scheme = _ascii_lower(match[1])
+    return (scheme, *_host_and_port(match[2], _DEFAULT_PORTS[scheme]))

@@ -86,8 +86,9 @@ class Outbox:
 
     def put_head(self, head: bytes) -> None:
         """Queue a handshake head: it leaves before anything else, also before a pong."""
-        self._head = head
-        self.waiting += len(head)
+        if not self._gone:
+            self._head = head
+            self.waiting += len(head)
 
     def put_pong(self, payload: bytes) -> None:
         """Let a pong leave next; of many that have not left yet, the oldest is dropped."""

@@ -107,8 +107,9 @@ class Receiver:
         assert message is not None
         self.message_arrived = True
         self._stats.messages_received += 1
-        self._stats.payload_received += self._assembler.size
-        if self.discarding and (self.dropped or not self._inbox.fits(message)):
+        size = self._assembler.size
+        self._stats.payload_received += size
+        if self.discarding and (self.dropped or not self._inbox.fits(size)):
             self.dropped += 1
             return
-        self._inbox.put_message(message)
+        self._inbox.put_message(message, size)

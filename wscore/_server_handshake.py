@@ -187,7 +187,7 @@ class ServerHandshake:
         event = _make(h11.InformationalResponse, 101, fields)
         return self._h11.send(event) or b"", Response(101, as_text(fields), reason="Switching Protocols")
 
-    def respond(self, status: int, headers: HeadersLike, body: bytes) -> bytes:
+    def respond(self, status: int, headers: HeadersLike, body: bytes) -> tuple[bytes, Response]:
         """Write a refusal, or the answer to a plain request, which both end the connection.
 
         Raises:
@@ -202,7 +202,8 @@ class ServerHandshake:
             raise LocalProtocolError(f"a response with status {status} has no body")
         fields = outgoing_fields(headers, _RESERVED_IN_RESPONSE)
         check_outgoing_size(fields, self._config.limits)
-        return _write_response(int(status), fields, body, self._config)
+        response = Response(int(status), as_text(fields), body)
+        return _write_response(int(status), fields, body, self._config), response
 
     def refuse(self, violation: Violation) -> bytes:
         """Write the answer to a request that broke a rule; the body is the table's sentence."""

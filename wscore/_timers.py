@@ -61,7 +61,7 @@ class TimerTable:
 
     def pop_expired(self, now: float) -> Timer | None:
         """Disarm and return one timer whose deadline is not after now; None when there is none."""
-        if self._next > now:
+        if self._next > now or self._next == _NEVER:
             return None
         timer = TIMERS[self._deadlines.index(self._next)]
         self.disarm(timer)

@@ -80,6 +80,14 @@ def _host(netloc: str) -> str:
             host = host.encode("idna").decode("ascii")
         except UnicodeError:
             raise InvalidURL("the host name is not a valid internationalised name") from None
-    if not _HOST.fullmatch(host):
+    if not _HOST.fullmatch(host) or not _has_good_labels(host):
         raise InvalidURL("the address has no valid host")
     return host.removeprefix("[").removesuffix("]")
+
+
+def _has_good_labels(host: str) -> bool:
+    """Tell whether host can be looked up: labels of 1 to 63 characters, 253 in all (RFC 1035 section 2)."""
+    if host.startswith("["):
+        return True
+    name = host.removesuffix(".")
+    return len(name) <= 253 and all(0 < len(label) <= 63 for label in name.split("."))

@@ -10,7 +10,7 @@ nor a stall may end the connection.
 """
 
 from enum import Enum
-from typing import Final, final
+from typing import Final, assert_never, final
 
 from ._config import Timeouts
 from ._keepalive import Keepalive
@@ -142,6 +142,8 @@ class Watch:
                 return self._unless_later(
                     timer, now, self._progress, self._timeouts.write_stall, Verdict.GIVE_UP
                 )
+            case _:
+                assert_never(timer)
 
     def _judge_silence(self, now: float, *, paused: bool) -> Verdict:
         """Ping a silent peer, unless the last ping is still on its way or waits for its answer."""

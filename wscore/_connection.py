@@ -91,6 +91,7 @@ class Connection:
         self._broken: Violation | None = None  # the rule that the peer broke
         self._eof: bool = False  # nothing more will be received
         self._held_back: bool = False  # input waits for the application to take events
+        self._in_hand: bool = False  # an event is being handed out
 
     # A. Queries: they change nothing and may be asked at any time.
 
@@ -394,7 +395,9 @@ class Connection:
         """Take the next event; None: nothing for now, or nothing any more after `Closed`."""
         event = self._inbox.next()
         if self._held_back and not self._inbox.full:
+            self._in_hand = event is not None  # not answered yet: a Close behind it waits
             self._parse()
+            self._in_hand = False
         if self._state is _REMOTE_CLOSING and (isinstance(event, CloseReceived) or event is None):
             self._answer()
             event = event or self._inbox.next()
@@ -425,6 +428,7 @@ class Connection:
             self._now,
             state=self._state,
             close_included=sender.close_queued,
+            paused=not self.wants_read,
             half_close_missing=self._half_close_missing(),
         )
         sender.data_queued = sender.close_queued = False
@@ -550,7 +554,7 @@ class Connection:
         self._step(Step.CLOSE_RECEIVED)
         if self._state is _DRAINING:
             self._settle()
-        elif self._inbox.messages == 0:
+        elif not self._messages_wait():
             self._answer()
 
     def _send_close(self, status: CloseStatus) -> None:
@@ -569,11 +573,15 @@ class Connection:
         if self._state is _OPEN:
             self._watch.begin_end()
             self._step(Step.BROKEN)
-            if self._inbox.messages == 0:
+            if not self._messages_wait():
                 self._answer()
         else:  # our Close was sent before
             self._settle()
             self._step(Step.FAILED)
+
+    def _messages_wait(self) -> bool:
+        """Tell whether the application has messages to take, or to reply to, before the end."""
+        return self._in_hand or self._inbox.messages > 0
 
     def _answer(self) -> None:
         """In REMOTE_CLOSING: send the Close that the peer's Close, or its fault, has made due."""

@@ -86,15 +86,13 @@ def endpoint_for(handler: Handler) -> Endpoint | None:
     return None
 
 
-def config_for(handler: Handler | None, config: Config | None) -> Config:
+def config_for(handler: Handler, config: Config | None) -> Config:
     """Return the Config for connections of handler: the caller's, with control events if it hears of them.
 
     Raises:
         TypeError: handler has none of the four shapes.
     """
     config = Config() if config is None else config
-    if handler is None:
-        return config
     if not callable(handler) and not isinstance(handler, (Endpoint, EndpointFactory)):
         raise TypeError(f"expected an Endpoint or a function, not {type(handler).__name__}")
     if isinstance(handler, type) and not issubclass(handler, Endpoint):
@@ -165,7 +163,8 @@ class Delivery:
     def _fail(self, name: str, error: Exception) -> None:
         """A hook raised: tell on_error, or report it, and close."""
         self._failed = True
-        if type(self._endpoint).on_error is Endpoint.on_error and not isinstance(error, CloseError):
+        unheard = getattr(self._endpoint.on_error, "__func__", None) is Endpoint.on_error
+        if unheard and not isinstance(error, CloseError):
             self._report(name, error)
         self._tell_error(error)
         if isinstance(error, CloseError):

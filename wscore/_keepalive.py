@@ -36,7 +36,7 @@ class Keepalive:
     Attributes:
         last_byte: when anything was received last.
         answered: any byte has come since the last keepalive ping left.
-        was_paused: we did not read at some moment since that ping.
+        was_paused: we did not read when that ping left, or at some moment since.
         latency: of the newest answered ping, in seconds; None before the first.
     """
 
@@ -60,7 +60,7 @@ class Keepalive:
         self.last_byte = now
         self.answered = True
 
-    def note_given(self, now: float) -> bool:
+    def note_given(self, now: float, *, paused: bool) -> bool:
         """Take note that what was queued is on its way; True when a keepalive ping was among it."""
         pinged = False
         for ping in self._pings:
@@ -69,7 +69,7 @@ class Keepalive:
                 pinged = pinged or ping.automatic
         if pinged:
             self.answered = False
-            self.was_paused = False
+            self.was_paused = paused
         return pinged
 
     @property

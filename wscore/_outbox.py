@@ -135,8 +135,6 @@ class Outbox:
         joined = _join_small(pieces)
         self.given = sum(map(len, joined))
         self.waiting = 0
-        if self.given <= self._low:
-            self.writable = True
         return joined
 
 

@@ -78,12 +78,14 @@ class Watch:
         """Output moved, or all of it has left."""
         self._progress = now
 
-    def note_given(self, now: float, *, state: State, close_included: bool, half_close_missing: bool) -> None:
+    def note_given(
+        self, now: float, *, state: State, close_included: bool, paused: bool, half_close_missing: bool
+    ) -> None:
         """Output was given to the wire: what watches over it starts."""
         self._progress = now
         if not self._timers.is_armed(Timer.WRITE_STALL):
             self._arm(Timer.WRITE_STALL, now, self._timeouts.write_stall)
-        if self.keepalive.note_given(now) and state is State.OPEN:
+        if self.keepalive.note_given(now, paused=paused) and state is State.OPEN:
             self._arm(Timer.PONG, now, self._timeouts.pong)
         if close_included:
             self._timers.disarm(Timer.CLOSE)  # it counts from here

@@ -3,14 +3,13 @@
 import socket
 import ssl as ssl_module
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from time import monotonic
 
 from wscore import (
     Address,
     Config,
     Connection,
-    Event,
     Handler,
     HandshakeRefused,
     HeadersLike,
@@ -27,9 +26,11 @@ from wscore_tls import TLSFilter, client_context
 
 from ._housekeeper import housekeeper
 from ._link import Link
-from ._run import failure, run_endpoint, run_handler, run_to_the_end, wait_for_event
+from ._run import failure, run_endpoint, run_handler, wait_for_event
 from ._session import Session
 from ._wire import Wire
+
+Runner = Callable[[Session, Opened], None]
 
 
 def connect(
@@ -63,7 +64,11 @@ def connect(
     address = parse_url(url)
     if ssl is not None and not address.secure:
         raise ValueError("an SSL context goes with a wss:// address only")
-    core = Connection(Role.CLIENT, config_for(endpoint, config), now=monotonic())
+    runner: Runner | None = None
+    if endpoint is not None:
+        config = config_for(endpoint, config)
+        runner = _runner(endpoint)
+    core = Connection(Role.CLIENT, config, now=monotonic())
     core.send_request(address, headers=headers, subprotocols=subprotocols, now=monotonic())
     sock = _connect_tcp(address, core)
     try:
@@ -80,8 +85,8 @@ def connect(
         link.abort()
         raise
     session = Session(link, opened.request, opened.response, addresses=addresses, secure=address.secure)
-    if endpoint is not None:
-        _start(endpoint, session, link, opened)
+    if runner is not None:
+        _start(runner, session, opened)
     return session
 
 
@@ -112,16 +117,17 @@ def _wait_for_opening(link: Link) -> Opened:
     raise failure(link, link.core.closed)
 
 
-def _start(handler: Handler, session: Session, link: Link, opened: Event) -> None:
-    """Run the endpoint, or the function of the session, in a thread."""
+def _runner(handler: Handler) -> Runner:
+    """Return what runs the handler over a session; an endpoint is made now, before anything is opened."""
     endpoint = endpoint_for(handler)
+    if endpoint is None:
+        return lambda session, _: run_handler(handler, session)  # type: ignore[arg-type]  # a function
+    return lambda session, opened: run_endpoint(endpoint, session, opened)
 
-    def run() -> None:
-        if endpoint is not None:
-            run_endpoint(endpoint, session, opened)
-        else:
-            run_handler(handler, session)  # type: ignore[arg-type]  # endpoint_for: a function
-        run_to_the_end(link)
 
-    session.runner = threading.Thread(target=run, name=f"wscore-client {session.remote_address}", daemon=True)
+def _start(runner: Runner, session: Session, opened: Opened) -> None:
+    """Run the endpoint, or the function of the session, in a thread."""
+    session.runner = threading.Thread(
+        target=runner, args=(session, opened), name=f"wscore-client {session.remote_address}", daemon=True
+    )
     session.runner.start()

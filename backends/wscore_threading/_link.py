@@ -40,6 +40,7 @@ class Link:
         error: what TLS or the socket raised when the connection was lost, or None.
         flush_at: when held output must leave; None when none is held.
         corked: output is held until the application flushes.
+        lingers_since: when FIN was sent; from then on only the peer's FIN is waited for.
     """
 
     def __init__(self, core: Connection, wire: Wire, tls: TLSFilter | None) -> None:
@@ -55,6 +56,7 @@ class Link:
         self._read_by_someone = False
         self._unread_ticks = 0
         self.corked = False
+        self.lingers_since: float | None = None
         self._stuck = False  # the kernel had no room for what waits
         self._write_ended = False  # FIN was sent
         self._write_failed = False  # what the core wants to send goes nowhere
@@ -144,9 +146,13 @@ class Link:
                 self.core.receive_data(data, now)
             else:
                 self.core.receive_eof(now)
-            if self.core.buffered_amount > before:
-                self.corked = False  # the connection itself must write: what is held goes along
+            self._uncork(before)
             self._changed.notify_all()
+
+    def _uncork(self, before: int) -> None:
+        """If the connection itself must write more than before, what is held goes along. Holding `state`."""
+        if self.core.buffered_amount > before:
+            self.corked = False
 
     def _take_ciphertext(self, tls: TLSFilter, data: bytes, now: float) -> None:
         try:
@@ -262,6 +268,7 @@ class Link:
     def _end_writing(self) -> None:
         """Say that nothing more will come: close_notify, then FIN. Holding ``_writing``."""
         self._write_ended = True
+        self.lingers_since = monotonic()
         if self._tls is not None:
             with self.state:
                 self._tls.close()
@@ -346,13 +353,18 @@ class Link:
             finally:
                 self._leave_reading()
         deadline = self.core.next_deadline()
-        due = deadline is not None and deadline <= now
-        if due:
+        if deadline is not None and deadline <= now:
             with self.state:
+                before = self.core.buffered_amount
                 self.core.handle_deadline(monotonic())
+                self._uncork(before)
                 self._changed.notify_all()
-        if due or reading or not self.corked:
+        if not self.corked:
             self.flush()
+
+    def run_to_the_end(self) -> None:
+        """Drive the connection until TCP is over, which the core bounds."""
+        self.wait_until(lambda: self.core.state is State.CLOSED)
 
     # Commands of a session.
 

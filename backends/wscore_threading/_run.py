@@ -11,7 +11,6 @@ from wscore import (
     Delivery,
     Endpoint,
     Event,
-    State,
     TimedOut,
     WSCoreError,
     error_from,
@@ -60,7 +59,7 @@ def run_handler(handler: Callable[[Session], object], session: Session) -> None:
     except Exception:
         log.exception("a handler raised")
         code = CloseCode.INTERNAL_ERROR.value
-    session.close(code, reason)
+    session.close(code, reason)  # waits until TCP is over, which the core bounds
 
 
 def run_endpoint(endpoint: Endpoint, session: Session, opened: Event) -> None:
@@ -76,9 +75,5 @@ def run_endpoint(endpoint: Endpoint, session: Session, opened: Event) -> None:
         event = session.next_event()
         delivery.deliver(event)
         if isinstance(event, Closed):
+            session.close()  # nothing to say any more: waits until TCP is over, which the core bounds
             return
-
-
-def run_to_the_end(link: Link) -> None:
-    """Drive the link until TCP is over, which the core bounds."""
-    link.wait_until(lambda: link.core.state is State.CLOSED)

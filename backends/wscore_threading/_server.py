@@ -35,7 +35,7 @@ from wscore_tls import TLSFilter
 
 from ._housekeeper import housekeeper
 from ._link import Link
-from ._run import failure, run_endpoint, run_handler, run_to_the_end, wait_for_event
+from ._run import failure, run_endpoint, run_handler, wait_for_event
 from ._session import Session
 from ._wire import Wire
 
@@ -46,6 +46,7 @@ _log = logging.getLogger("wscore_threading")
 _OUT_OF_RESOURCES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _TICK = 0.25  # seconds between looks at whether to stop
 _PAUSE = 1.0  # seconds without accepting when resources are short
+_LAST_WORDS = 1.0  # seconds for what was sent last to arrive, on shutdown
 _DRAIN = 10.0  # seconds for handlers to end on shutdown
 
 _UPGRADE_REQUIRED = Response(426, [("Upgrade", "websocket")], b"this is a WebSocket server\n")
@@ -82,7 +83,7 @@ class Server:
         self._free = threading.Semaphore(max_connections)
         self._lock = threading.Lock()
         self._threads: set[threading.Thread] = set()
-        self._opening: set[Link] = set()
+        self._links: set[Link] = set()
         self._sessions: set[Session] = set()
         self._stopping = threading.Event()
         self._stopped = threading.Event()
@@ -107,31 +108,49 @@ class Server:
     ) -> None:
         """Stop accepting, close every session, wait for the handlers; then abort what is left.
 
+        Calling it again is harmless; it waits, too.
+
         Args:
             code, reason: what the sessions are closed with.
             timeout: seconds that handlers and peers may take.
         """
-        self._stopping.set()
-        self._wake_signal.send(b"x")
+        with self._lock:
+            first = not self._stopping.is_set()
+            self._stopping.set()
+        if first:
+            self._wake_signal.send(b"x")
         self._acceptor.join()
         with self._lock:
-            opening, sessions = list(self._opening), list(self._sessions)
-        for link in opening:
-            link.abort()  # nothing was promised to these yet
+            links, sessions = list(self._links), list(self._sessions)
+        for link in links:
+            if link.core.request is None:
+                link.abort()  # nothing was promised to these yet
         for session in sessions:
             session.close(code, reason, wait=False)
         self._join(monotonic() + timeout)
-        for session in self.sessions:
-            session.abort()
-        self._join(monotonic() + 1.0)
+        with self._lock:
+            links = list(self._links)
+        for link in links:
+            link.abort()
+        self._join(monotonic() + _LAST_WORDS)
         self._stopped.set()
 
     def _join(self, deadline: float) -> None:
-        """Wait for the connections' threads, except the one that runs this."""
+        """Wait for the connections' threads, except the one that runs this; cut short those that linger."""
         with self._lock:
             threads = [thread for thread in self._threads if thread is not threading.current_thread()]
         for thread in threads:
-            thread.join(max(deadline - monotonic(), 0.0))
+            while thread.is_alive() and (left := deadline - monotonic()) > 0:
+                thread.join(min(left, _TICK))
+                self._cut_lingering(monotonic() - _LAST_WORDS)
+
+    def _cut_lingering(self, since: float) -> None:
+        """Abort connections that have sent everything and only wait for a peer to go."""
+        with self._lock:
+            links = list(self._links)
+        for link in links:
+            if link.lingers_since is not None and link.lingers_since < since:
+                link.abort()
 
     def __enter__(self) -> Self:
         return self
@@ -204,26 +223,27 @@ class Server:
             self._done(threading.current_thread())
             raise
         housekeeper.add(link)
+        with self._lock:
+            self._links.add(link)
+            late = self._stopping.is_set()  # then shutdown may not have seen this link
+        if late:
+            link.abort()
         try:
             opened = self._open(link)
             if opened is not None:
                 self._run(link, opened, addresses)
-            run_to_the_end(link)
+            link.run_to_the_end()
         except Exception:  # a fault of this library: it must not take the server along
             _log.exception("a connection is aborted")
             link.abort()
         finally:
+            with self._lock:
+                self._links.discard(link)
             self._done(threading.current_thread())
 
     def _open(self, link: Link) -> Opened | None:
         """Read the request and answer it; None when that was not an upgrade."""
-        with self._lock:
-            self._opening.add(link)
-        try:
-            event = wait_for_event(link)
-        finally:
-            with self._lock:
-                self._opening.discard(link)
+        event = wait_for_event(link)
         if isinstance(event, Closed):
             _log.info("no handshake: %s", failure(link, event))
             return None
@@ -264,14 +284,23 @@ class Server:
         try:
             if self._stopping.is_set():
                 session.close(CloseCode.GOING_AWAY, wait=False)
-            endpoint = endpoint_for(self._handler)
-            if endpoint is not None:
-                run_endpoint(endpoint, session, opened)
-            else:
-                run_handler(self._handler, session)  # type: ignore[arg-type]  # endpoint_for: a function
+            self._run_handler(session, opened)
         finally:
             with self._lock:
                 self._sessions.discard(session)
+
+    def _run_handler(self, session: Session, opened: Opened) -> None:
+        """Run the function, or an endpoint that is made for this connection."""
+        try:
+            endpoint = endpoint_for(self._handler)
+        except Exception:
+            _log.exception("no endpoint could be made")
+            session.close(CloseCode.INTERNAL_ERROR)
+            return
+        if endpoint is not None:
+            run_endpoint(endpoint, session, opened)
+        else:
+            run_handler(self._handler, session)  # type: ignore[arg-type]  # endpoint_for: a function
 
 
 def serve(

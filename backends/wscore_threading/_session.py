@@ -257,7 +257,7 @@ class Session:
             link.core.close(code, reason, now=monotonic(), discard=wait)
         link.flush()
         if wait:
-            link.wait_until(lambda: link.core.state is State.CLOSED)
+            link.run_to_the_end()
 
     def abort(self) -> None:
         """End the connection at once, without a close handshake; the peer sees it as lost."""

@@ -1,0 +1,332 @@
+"""Events become calls of hooks: one at a time, in order, none before `Opened`, `on_close` once and last."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import pytest
+
+from wscore import (
+    Closed,
+    CloseError,
+    CloseReceived,
+    CloseStatus,
+    Config,
+    ConnectionClosed,
+    ConnectionLost,
+    Delivery,
+    Endpoint,
+    Event,
+    Handler,
+    Headers,
+    Opened,
+    PingReceived,
+    PongReceived,
+    Refused,
+    RemoteProtocolError,
+    Request,
+    RequestReceived,
+    Response,
+    TimedOut,
+    Timer,
+    Violation,
+    config_for,
+    endpoint_for,
+)
+from wscore._typing import override
+
+REQUEST = Request("GET", "/", Headers())
+RESPONSE = Response(101)
+OPENED = Opened(REQUEST, RESPONSE, None)
+CLEAN = Closed(1000, "bye", True, CloseStatus(1000, "bye"), CloseStatus(1000, ""))
+LOST = Closed(1006, "", False)
+SESSION = object()
+
+Call = tuple[object, ...]
+
+
+class Recorder(Endpoint):
+    """Writes every call down; the hook named in ``failing`` raises what stands there."""
+
+    def __init__(self, failing: dict[str, Exception] | None = None) -> None:
+        self.calls: list[Call] = []
+        self.failing = failing or {}
+
+    def _called(self, name: str, session: object, *arguments: object) -> None:
+        assert session is SESSION
+        self.calls.append((name, *arguments))
+        if name in self.failing:
+            raise self.failing[name]
+
+    @override
+    def on_connect(self, session: object) -> None:
+        self._called("on_connect", session)
+
+    @override
+    def on_message(self, session: object, message: str | bytes) -> None:
+        self._called("on_message", session, message)
+
+    @override
+    def on_error(self, session: object, error: Exception) -> None:
+        self._called("on_error", session, error)
+
+    @override
+    def on_close(self, session: object, code: int, reason: str) -> None:
+        self._called("on_close", session, code, reason)
+
+
+class ControlRecorder(Recorder):
+    """Hears of pings and pongs, too."""
+
+    def on_ping(self, session: object, payload: bytes) -> None:
+        self._called("on_ping", session, payload)
+
+    def on_pong(self, session: object, payload: bytes) -> None:
+        self._called("on_pong", session, payload)
+
+
+class Pinged(Endpoint):
+    """Hears of pings alone."""
+
+    def on_ping(self, session: object, payload: bytes) -> None:
+        """Take note."""
+
+
+class Ponged(Endpoint):
+    """Hears of pongs alone."""
+
+    def on_pong(self, session: object, payload: bytes) -> None:
+        """Take note."""
+
+
+@dataclass
+class Backend:
+    """The two things that a backend does for a delivery, written down."""
+
+    closes: list[tuple[int, str]] = field(default_factory=list)
+    reports: list[tuple[str, Exception]] = field(default_factory=list)
+
+    def deliver(self, endpoint: Endpoint, *events: Event) -> None:
+        delivery = Delivery(
+            endpoint,
+            SESSION,
+            close=lambda code, reason: self.closes.append((code, reason)),
+            report=lambda name, error: self.reports.append((name, error)),
+        )
+        for event in events:
+            delivery.deliver(event)
+
+
+def a_function(session: object) -> None:
+    """Be a handler of the fourth shape."""
+
+
+def test_a_class_gives_every_connection_an_instance_of_its_own() -> None:
+    first, second = endpoint_for(Recorder), endpoint_for(Recorder)
+    assert isinstance(first, Recorder) and isinstance(second, Recorder)
+    assert first is not second
+
+
+def test_an_instance_serves_every_connection() -> None:
+    endpoint = Endpoint()
+    assert endpoint_for(endpoint) is endpoint_for(endpoint) is endpoint
+
+
+def test_a_factory_makes_the_endpoint_of_each_connection() -> None:
+    made: list[Endpoint] = []
+
+    def make() -> Endpoint:
+        made.append(Recorder())
+        return made[-1]
+
+    factory = Endpoint.factory(make)
+    assert made == []
+    assert [endpoint_for(factory), endpoint_for(factory)] == made
+    assert made[0] is not made[1]
+
+
+def test_a_function_needs_no_endpoint() -> None:
+    assert endpoint_for(a_function) is None
+
+
+HANDLERS: list[tuple[Handler, bool]] = [
+    (Endpoint, False),
+    (Recorder(), False),
+    (a_function, False),
+    (Pinged, True),
+    (Ponged, True),
+    (ControlRecorder(), True),
+    (Endpoint.factory(Recorder), True),  # nobody knows before it has made one
+]
+
+
+@pytest.mark.parametrize("config", [None, Config(agent="mine"), Config(control_events=True)])
+@pytest.mark.parametrize(("handler", "hears"), HANDLERS)
+def test_control_events_are_asked_for_by_handlers_that_hear_of_them(
+    handler: Handler, hears: bool, config: Config | None
+) -> None:
+    base = config or Config()
+    assert config_for(handler, config) == replace(base, control_events=base.control_events or hears)
+
+
+@pytest.mark.parametrize("config", [None, Config(agent="mine")])
+def test_without_a_handler_the_config_is_the_callers(config: Config | None) -> None:
+    assert config_for(None, config) == (config or Config())
+
+
+@pytest.mark.parametrize("handler", [str, "echo", 5])
+def test_what_has_none_of_the_four_shapes_is_refused(handler: Handler) -> None:
+    with pytest.raises(TypeError, match="Endpoint"):
+        config_for(handler, None)
+
+
+def test_a_session_runs_from_connect_over_messages_to_close() -> None:
+    recorder, backend = Recorder(), Backend()
+    backend.deliver(
+        recorder, RequestReceived(REQUEST), OPENED, "text", b"binary", CloseReceived(1000, "bye"), CLEAN
+    )
+    assert recorder.calls == [
+        ("on_connect",),
+        ("on_message", "text"),
+        ("on_message", b"binary"),
+        ("on_close", 1000, "bye"),
+    ]
+    assert (backend.closes, backend.reports) == ([], [])
+
+
+def test_pings_and_pongs_go_to_those_who_have_a_hook_for_them() -> None:
+    deaf, hearing = Recorder(), ControlRecorder()
+    for recorder in (deaf, hearing):
+        Backend().deliver(recorder, OPENED, PingReceived(b"i"), PongReceived(b"o"), CLEAN)
+    assert deaf.calls == [("on_connect",), ("on_close", 1000, "bye")]
+    assert hearing.calls[1:3] == [("on_ping", b"i"), ("on_pong", b"o")]
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        [LOST],
+        [RequestReceived(REQUEST), Closed(1006, "", False, violation=Violation.EARLY_DATA)],
+        [Refused(Response(403)), LOST],
+    ],
+)
+def test_no_hook_is_called_for_a_session_that_never_opened(events: list[Event]) -> None:
+    recorder, backend = Recorder(), Backend()
+    backend.deliver(recorder, *events)
+    assert (recorder.calls, backend.closes, backend.reports) == ([], [], [])
+
+
+@pytest.mark.parametrize(
+    ("closed", "kind", "attribute"),
+    [
+        (LOST, ConnectionLost, None),
+        (Closed(1006, "", False, timer=Timer.PONG), TimedOut, Timer.PONG),
+        (
+            Closed(1006, "", False, violation=Violation.INVALID_UTF8),
+            RemoteProtocolError,
+            Violation.INVALID_UTF8,
+        ),
+    ],
+)
+def test_an_abnormal_end_is_an_error_first_and_then_the_close(
+    closed: Closed, kind: type[Exception], attribute: object
+) -> None:
+    recorder, backend = Recorder(), Backend()
+    backend.deliver(recorder, OPENED, closed)
+    (name, error), close = recorder.calls[1:]
+    assert (name, type(error)) == ("on_error", kind)
+    assert attribute in (None, getattr(error, "violation", None), getattr(error, "timer", None))
+    assert close == ("on_close", 1006, "")
+    assert (backend.closes, backend.reports) == ([], [])
+
+
+@pytest.mark.parametrize("hook", ["on_connect", "on_message", "on_ping", "on_pong"])
+def test_a_hook_that_raises_brings_on_error_and_1011_and_no_further_message(hook: str) -> None:
+    boom = ValueError("boom")
+    recorder, backend = ControlRecorder({hook: boom}), Backend()
+    events: list[Event] = [OPENED, "one", PingReceived(b""), PongReceived(b""), "two", b"three"]
+    backend.deliver(recorder, *events, CLEAN)
+    at = next(index for index, call in enumerate(recorder.calls) if call[0] == hook)
+    assert recorder.calls[at + 1 :] == [("on_error", boom), ("on_close", 1000, "bye")]
+    assert backend.closes == [(1011, "")]
+    assert backend.reports == []  # on_error has heard of it
+
+
+def test_a_hook_may_choose_the_close_code() -> None:
+    error = CloseError(4000, "enough")
+    recorder, backend = Recorder({"on_message": error}), Backend()
+    backend.deliver(recorder, OPENED, "x", CLEAN)
+    assert ("on_error", error) in recorder.calls
+    assert (backend.closes, backend.reports) == ([(4000, "enough")], [])
+
+
+def test_what_a_hook_raises_is_reported_where_no_on_error_is_defined() -> None:
+    class Silent(Endpoint):
+        @override
+        def on_message(self, session: object, message: str | bytes) -> None:
+            raise ValueError(message)
+
+    backend = Backend()
+    backend.deliver(Silent(), OPENED, "x", CLEAN)
+    assert [(name, error.args) for name, error in backend.reports] == [("on_message", ("x",))]
+    assert backend.closes == [(1011, "")]
+
+
+def test_a_chosen_close_code_is_no_fault_worth_a_report() -> None:
+    class Choosing(Endpoint):
+        @override
+        def on_message(self, session: object, message: str | bytes) -> None:
+            raise CloseError(1008)
+
+    backend = Backend()
+    backend.deliver(Choosing(), OPENED, "x", CLEAN)
+    assert (backend.closes, backend.reports) == ([(1008, "")], [])
+
+
+@pytest.mark.parametrize("hook", ["on_connect", "on_message"])
+def test_a_connection_that_ends_under_a_hook_is_no_error(hook: str) -> None:
+    recorder, backend = Recorder({hook: ConnectionClosed(LOST)}), Backend()
+    backend.deliver(recorder, OPENED, "x", CLEAN)
+    assert recorder.calls == [("on_connect",), ("on_message", "x"), ("on_close", 1000, "bye")]
+    assert (backend.closes, backend.reports) == ([], [])
+
+
+@pytest.mark.parametrize(("hook", "events"), [("on_error", [OPENED, LOST]), ("on_close", [OPENED, CLEAN])])
+def test_what_the_last_hooks_raise_is_reported_and_never_delivered(hook: str, events: list[Event]) -> None:
+    boom = ValueError("boom")
+    recorder, backend = Recorder({hook: boom}), Backend()
+    backend.deliver(recorder, *events)
+    assert backend.reports == [(hook, boom)]
+    assert recorder.calls[-1][0] == "on_close"
+    assert [call[0] for call in recorder.calls].count("on_close") == 1
+    assert backend.closes == []
+
+
+def test_an_on_error_that_raises_does_not_stop_the_close() -> None:
+    recorder = Recorder({"on_message": ValueError("first"), "on_error": ValueError("second")})
+    backend = Backend()
+    backend.deliver(recorder, OPENED, "x", CLEAN)
+    assert [(name, str(error)) for name, error in backend.reports] == [("on_error", "second")]
+    assert backend.closes == [(1011, "")]
+    assert recorder.calls[-1] == ("on_close", 1000, "bye")
+
+
+def test_an_exception_that_stops_the_program_is_not_swallowed() -> None:
+    class Interrupted(Endpoint):
+        @override
+        def on_message(self, session: object, message: str | bytes) -> None:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        Backend().deliver(Interrupted(), OPENED, "x")
+
+
+def test_the_hooks_of_an_endpoint_do_nothing_by_themselves() -> None:
+    backend = Backend()
+    backend.deliver(Endpoint(), OPENED, "x", LOST)
+    assert (backend.closes, backend.reports) == ([], [])
+
+
+def test_an_event_of_an_unknown_kind_is_an_error_of_this_library() -> None:
+    unknown: Callable[[], Event] = object  # type: ignore[assignment]
+    with pytest.raises(AssertionError):
+        Backend().deliver(Endpoint(), unknown())

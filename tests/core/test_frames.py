@@ -1,0 +1,289 @@
+"""The frame parser holds the peer to every rule of framing at the byte that breaks it; frames written are
+those of RFC 6455 section 5."""
+
+import tracemalloc
+from dataclasses import dataclass
+
+import pytest
+
+from support.framing_oracle import CONTROL, broken_rules
+from support.wire import BINARY, CLOSE, CONTINUATION, KEY, PING, PONG, TEXT, frame, header, mask
+from wscore import Opcode, Role, Violation
+from wscore._frames import FrameParser, Progress, encode_frame
+
+ROLES = list(Role)
+
+# RFC 6455 section 5.7: the examples, each as it travels and as it reads.
+EXAMPLES = [
+    ("an unmasked text", "81 05 48 65 6c 6c 6f", False, [(TEXT, True, b"Hello")]),
+    ("a masked text", "81 85 37 fa 21 3d 7f 9f 4d 51 58", True, [(TEXT, True, b"Hello")]),
+    (
+        "a fragmented unmasked text",
+        "01 03 48 65 6c  80 02 6c 6f",
+        False,
+        [(TEXT, False, b"Hel"), (CONTINUATION, True, b"lo")],
+    ),
+    ("an unmasked ping", "89 05 48 65 6c 6c 6f", False, [(PING, True, b"Hello")]),
+    ("a masked pong", "8a 85 37 fa 21 3d 7f 9f 4d 51 58", True, [(PONG, True, b"Hello")]),
+    ("256 bytes of binary", "82 7e 01 00" + "ab" * 256, False, [(BINARY, True, b"\xab" * 256)]),
+    (
+        "64 KiB of binary",
+        "82 7f 00 00 00 00 00 01 00 00" + "cd" * 65536,
+        False,
+        [(BINARY, True, b"\xcd" * 65536)],
+    ),
+]
+
+EDGES = (0, 1, 125, 126, 127, 65535, 65536)
+HUGE = (*(2**power + step for power in (31, 32, 53) for step in (-1, 0, 1)), 2**63 - 1, 2**63, 2**64 - 1)
+FORMS = {0: 126, 2: 2**16, 8: 2**64}  # bytes of the length field -> the first length that does not fit
+LENGTHS = [(length, form) for length in EDGES + HUGE for form in FORMS if length < FORMS[form]]
+LIMITS = (None, 0, 125, 65535, 2**31, 2**63 - 1)
+
+
+@dataclass
+class Reading:
+    """What a parser made of a stream."""
+
+    frames: list[tuple[int, bool, bytes]]
+    steps: list[Progress]
+    violation: Violation | None
+    unread: int
+
+
+def read(parser: FrameParser, *chunks: bytes) -> Reading:
+    """Feed chunks one after the other and take every step after each; chunks of payload are joined."""
+    reading = Reading([], [], None, 0)
+    payload = b""
+    for chunk in chunks:
+        parser.feed(chunk)
+        while (step := parser.advance()) is not Progress.NEED_DATA:
+            reading.steps.append(step)
+            if step is Progress.FAILED:
+                break
+            if step is Progress.CONTROL:
+                reading.frames.append((parser.opcode, True, parser.payload))
+            elif step is Progress.HEADER:
+                payload = b""
+            else:
+                payload += parser.payload
+                if parser.frame_done:
+                    assert len(payload) == parser.length
+                    reading.frames.append((parser.opcode, parser.final, payload))
+    reading.violation, reading.unread = parser.violation, parser.unread
+    return reading
+
+
+def a_parser(role: Role, limit: int | None = None, *, in_fragment: bool = False) -> FrameParser:
+    """Return a parser, if asked for in the middle of a fragmented message."""
+    parser = FrameParser(role, limit)
+    if in_fragment:
+        reading = read(parser, frame(TEXT, b"", masked=role is Role.SERVER, final=False))
+        assert reading.frames == [(TEXT, False, b"")]
+    return parser
+
+
+def octets(data: bytes) -> list[bytes]:
+    """Cut data into single bytes."""
+    return [data[index : index + 1] for index in range(len(data))]
+
+
+@pytest.mark.parametrize(
+    ("wire", "masked", "frames"), [row[1:] for row in EXAMPLES], ids=[row[0] for row in EXAMPLES]
+)
+def test_the_examples_of_the_rfc_read_as_it_says_whole_and_byte_by_byte(
+    wire: str, masked: bool, frames: list[tuple[int, bool, bytes]]
+) -> None:
+    data = bytes.fromhex(wire)
+    role = Role.SERVER if masked else Role.CLIENT
+    for chunks in ([data], octets(data)):
+        reading = read(a_parser(role), *chunks)
+        assert (reading.frames, reading.violation, reading.unread) == (frames, None, 0)
+
+
+@pytest.mark.parametrize(
+    ("wire", "masked", "frames"), [row[1:] for row in EXAMPLES], ids=[row[0] for row in EXAMPLES]
+)
+def test_the_examples_of_the_rfc_are_written_as_it_says(
+    wire: str, masked: bool, frames: list[tuple[int, bool, bytes]]
+) -> None:
+    key = KEY if masked else None
+    pieces: list[bytes] = []
+    for opcode, final, payload in frames:
+        pieces += encode_frame(Opcode(opcode), payload, key, final=final)
+    assert b"".join(pieces) == bytes.fromhex(wire)
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("in_fragment", [False, True], ids=["idle", "in a fragmented message"])
+def test_every_pair_of_first_bytes_is_judged_as_the_rfc_says_without_a_third(
+    role: Role, in_fragment: bool
+) -> None:
+    differences = []
+    for first in range(256):
+        # The first byte alone is judged with a second that breaks nothing.
+        early = broken_rules(first, 0x80 if role is Role.SERVER else 0, role, in_fragment=in_fragment)
+        parser = a_parser(role, in_fragment=in_fragment)
+        alone = read(parser, bytes([first])).violation
+        if (alone is None) is not (not early) or (alone is not None and alone not in early):
+            differences.append((f"{first:02x}", alone, early))
+        for second in range(256):
+            broken = broken_rules(first, second, role, in_fragment=in_fragment)
+            parser = a_parser(role, in_fragment=in_fragment)
+            parser.feed(bytes((first, second)))
+            step, violation = parser.advance(), parser.violation
+            if broken:
+                good = step is Progress.FAILED and violation in broken and violation.close_code == 1002
+            else:
+                good = violation is None and step is expected_step(first, second, role)
+            if not good:
+                differences.append((f"{first:02x} {second:02x}", violation, broken))
+    assert not differences
+
+
+def expected_step(first: int, second: int, role: Role) -> Progress:
+    """Say what two legal bytes amount to: whole frames are only possible without mask and long length."""
+    length = second & 127
+    if role is Role.SERVER or length > 125:
+        return Progress.NEED_DATA
+    if first & 15 in CONTROL:
+        return Progress.CONTROL if length == 0 else Progress.NEED_DATA
+    return Progress.HEADER
+
+
+def rule_for_length(length: int, form: int, limit: int | None) -> Violation | None:
+    """Say which rule a length breaks that was written in a field of form bytes."""
+    if form != (0 if length < 126 else 2 if length < 65536 else 8):
+        return Violation.LONG_LENGTH_FORM  # 5.2: the minimal number of bytes MUST be used
+    if length >= 2**63:
+        return Violation.LENGTH_SIGN_BIT  # 5.2: the most significant bit MUST be 0
+    return Violation.FRAME_TOO_BIG if limit is not None and length > limit else None
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize(("length", "form"), LENGTHS)
+def test_every_length_is_judged_at_its_last_byte(role: Role, length: int, form: int) -> None:
+    data = header(0x82, length, masked=role is Role.SERVER, form=form)
+    for limit in LIMITS:
+        expected = rule_for_length(length, form, limit)
+        for chunks in ([data], octets(data)):
+            parser = a_parser(role, limit)
+            assert read(parser, *chunks[:-1]).violation is None
+            reading = read(parser, chunks[-1])
+            assert reading.violation is expected
+            if expected is not None:
+                assert expected.close_code == (1009 if expected is Violation.FRAME_TOO_BIG else 1002)
+                continue
+            if role is Role.SERVER:  # the key must still come
+                reading = read(parser, KEY)
+            assert reading.steps[0] is Progress.HEADER
+            assert (parser.opcode, parser.final, parser.length) == (Opcode.BINARY, True, length)
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("limit", [None, 2**63 - 1])
+def test_nothing_is_allocated_from_a_declared_length(role: Role, limit: int | None) -> None:
+    data = header(0x82, 2**62, masked=role is Role.SERVER) + (KEY if role is Role.SERVER else b"")
+    parser = a_parser(role, limit)
+    tracemalloc.start()
+    try:
+        reading = read(parser, data, b"x")
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert reading.steps == [Progress.HEADER, Progress.PAYLOAD]
+    assert parser.length == 2**62
+    assert peak < 64 * 1024
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_violation_is_final(role: Role) -> None:
+    parser = a_parser(role)
+    assert read(parser, b"\xf1").violation is Violation.RESERVED_BITS
+    reading = read(parser, frame(TEXT, b"good", masked=role is Role.SERVER))
+    assert (reading.steps, reading.violation) == ([Progress.FAILED], Violation.RESERVED_BITS)
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("size", [0, 1, 124, 125])
+def test_a_control_frame_comes_whole_however_it_was_cut(role: Role, size: int) -> None:
+    payload = bytes(range(size))
+    data = frame(PING, payload, masked=role is Role.SERVER)
+    for cut in range(len(data) + 1):
+        reading = read(a_parser(role), data[:cut], data[cut:])
+        assert (reading.steps, reading.frames) == ([Progress.CONTROL], [(PING, True, payload)])
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_control_frames_may_stand_between_fragments_and_change_nothing(role: Role) -> None:
+    masked = role is Role.SERVER
+    data = (
+        frame(BINARY, b"one", masked=masked, final=False)
+        + frame(PING, b"p", masked=masked)
+        + frame(CONTINUATION, b"", masked=masked, final=False)
+        + frame(CLOSE, b"", masked=masked)
+        + frame(CONTINUATION, b"two", masked=masked)
+        + frame(TEXT, b"next", masked=masked)
+    )
+    assert read(a_parser(role), *octets(data)).frames == [
+        (BINARY, False, b"one"),
+        (PING, True, b"p"),
+        (CONTINUATION, False, b""),
+        (CLOSE, True, b""),
+        (CONTINUATION, True, b"two"),
+        (TEXT, True, b"next"),
+    ]
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 5, 7, 4096, 5000])
+def test_payload_is_handed_out_as_it_arrives_and_unmasked_in_phase(role: Role, size: int) -> None:
+    payload = bytes(index * 7 % 256 for index in range(20_000))
+    data = frame(BINARY, payload, masked=role is Role.SERVER)
+    start = len(data) - len(payload)
+    chunks = [data[:start]] + [data[at : at + size] for at in range(start, len(data), size)]
+    parser = a_parser(role)
+    reading = read(parser, *chunks)
+    assert reading.frames == [(BINARY, True, payload)]
+    assert reading.steps == [Progress.HEADER] + [Progress.PAYLOAD] * (len(chunks) - 1)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_an_empty_data_frame_is_one_empty_chunk(role: Role) -> None:
+    reading = read(a_parser(role), frame(TEXT, b"", masked=role is Role.SERVER))
+    assert reading.steps == [Progress.HEADER, Progress.PAYLOAD]
+    assert reading.frames == [(TEXT, True, b"")]
+
+
+def test_a_new_message_after_an_empty_first_fragment_is_refused() -> None:
+    data = frame(TEXT, b"", masked=True, final=False) + frame(TEXT, b"x", masked=True)
+    assert read(a_parser(Role.SERVER), data).violation is Violation.MESSAGE_INTERRUPTED
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_what_was_fed_and_not_looked_at_is_counted_and_can_be_discarded(role: Role) -> None:
+    data = frame(TEXT, b"Hello", masked=role is Role.SERVER)
+    parser = a_parser(role)
+    parser.feed(data)
+    assert parser.unread == len(data)
+    parser.discard()
+    assert parser.unread == 0
+    assert parser.advance() is Progress.NEED_DATA
+    assert read(parser, data).frames == [(TEXT, True, b"Hello")]
+
+
+@pytest.mark.parametrize("key", [None, KEY], ids=["server", "client"])
+@pytest.mark.parametrize("length", [0, 1, 125, 126, 127, 4095, 4096, 65535, 65536, 70000])
+@pytest.mark.parametrize("final", [True, False])
+def test_frames_are_written_in_their_shortest_form(key: bytes | None, length: int, final: bool) -> None:
+    payload = bytes(index * 3 % 256 for index in range(length))
+    pieces = encode_frame(Opcode.BINARY, payload, key, final=final)
+    first = 0x82 if final else 0x02
+    head = header(first, length, masked=key is not None) + (key or b"")
+    assert b"".join(pieces) == head + (mask(payload) if key else payload)
+    assert len(pieces) == (1 if length < 4096 else 2)
+
+
+def test_a_long_payload_of_a_server_is_not_copied() -> None:
+    payload = bytes(100_000)
+    assert encode_frame(Opcode.BINARY, payload, None)[1] is payload

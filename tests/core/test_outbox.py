@@ -1,0 +1,243 @@
+"""Bytes that wait for the wire, and the few pongs that may."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from wscore._config import Limits
+from wscore._outbox import Outbox
+
+KEY = b"\x37\xfa\x21\x3d"
+JOINED_BELOW = 16 * 1024
+
+
+def outbox(high: int = 100, low: int = 20) -> Outbox:
+    return Outbox(Limits(outbox_high=high, outbox_low=low, outbox_limit=1000))
+
+
+def no_key() -> bytes | None:
+    return None
+
+
+def test_an_empty_outbox_gives_nothing() -> None:
+    box = outbox()
+    assert (box.waiting, box.given, box.buffered) == (0, 0, 0)
+    assert box.idle and not box.has_data and box.writable
+    assert box.limit == 1000
+    assert box.take(no_key) == []
+    assert box.idle
+
+
+def test_bytes_are_buffered_until_they_are_known_to_have_left() -> None:
+    box = outbox()
+    box.put([b"head", b"payload"])
+    assert (box.waiting, box.given, box.buffered) == (11, 0, 11)
+    assert box.has_data and not box.idle
+    assert b"".join(box.take(no_key)) == b"headpayload"
+    assert (box.waiting, box.given, box.buffered) == (0, 11, 11)
+    assert not box.has_data and not box.idle
+    box.note_departed()
+    assert box.idle
+
+
+@pytest.mark.parametrize(
+    ("sizes", "taken"),
+    [
+        ([3, 4, 5], [12]),
+        ([JOINED_BELOW], [JOINED_BELOW]),
+        ([JOINED_BELOW - 1, JOINED_BELOW - 1], [2 * JOINED_BELOW - 2]),
+        ([4, JOINED_BELOW, 5, 6, 70_000, 7], [4, JOINED_BELOW, 11, 70_000, 7]),
+        ([JOINED_BELOW, JOINED_BELOW], [JOINED_BELOW, JOINED_BELOW]),
+    ],
+)
+def test_small_pieces_are_joined_and_big_ones_stay_as_they_are(sizes: list[int], taken: list[int]) -> None:
+    box = outbox()
+    pieces = [bytes([number]) * size for number, size in enumerate(sizes)]
+    for piece in pieces:
+        box.put([piece])
+    given = box.take(no_key)
+    assert [len(piece) for piece in given] == taken
+    assert b"".join(given) == b"".join(pieces)
+    # A big one is not even copied.
+    assert all(any(piece is own for piece in given) for own in pieces if len(own) >= JOINED_BELOW)
+
+
+def test_pongs_leave_before_everything_that_waits_and_in_their_order() -> None:
+    box = outbox()
+    box.put([b"frame"])
+    box.put_pong(b"old")
+    assert box.buffered == 5 + 2 + 3
+    box.put_pong(b"newer")
+    assert box.buffered == 5 + 2 + 3 + 2 + 5
+    # RFC 6455 section 5.2: FIN and opcode A, no mask from a server.
+    assert b"".join(box.take(no_key)) == b"\x8a\x03old\x8a\x05newer" + b"frame"
+    assert box.given == 17
+    assert box.take(no_key) == []
+
+
+def test_of_a_flood_of_pings_only_the_newest_sixteen_are_answered() -> None:
+    # RFC 6455 section 5.5.3: a pong may be sent for only the most recently processed ping.
+    box = outbox()
+    for number in range(50_000):
+        box.put_pong(number.to_bytes(2, "big"))
+    assert box.buffered == 16 * (2 + 2)
+    pongs = [b"\x8a\x02" + number.to_bytes(2, "big") for number in range(49_984, 50_000)]
+    assert box.take(no_key) == [b"".join(pongs)]
+
+
+def test_a_head_leaves_before_all_frames_and_pongs() -> None:
+    box = outbox()
+    box.put_pong(b"")
+    box.put([b"frame"])
+    box.put_head(b"head")
+    assert (box.waiting, box.buffered) == (9, 11)
+    assert box.has_data and not box.idle
+    assert box.take(no_key) == [b"head" + b"\x8a\x00" + b"frame"]
+    assert (box.waiting, box.given) == (0, 11)
+    assert box.take(no_key) == []
+
+
+def test_a_long_head_stays_as_it_is_and_in_front() -> None:
+    box = outbox()
+    head = b"h" * JOINED_BELOW
+    box.put([b"frame"])
+    box.put_head(head)
+    assert box.take(no_key) == [head, b"frame"]
+
+
+def test_a_head_leaves_also_after_our_close_was_queued() -> None:
+    box = outbox()
+    box.put([b"\x88\x00"])
+    box.end()
+    box.put_head(b"head")
+    assert box.take(no_key) == [b"head" + b"\x88\x00"]
+
+
+def test_a_head_that_waited_is_dropped_when_the_stream_is_gone() -> None:
+    box = outbox()
+    box.put_head(b"head")
+    box.clear()
+    assert box.idle and not box.has_data
+    assert box.take(no_key) == []
+
+
+def test_a_single_byte_is_something_to_send() -> None:
+    box = outbox()
+    box.put([b"x"])
+    assert box.has_data and not box.idle
+
+
+def test_a_pong_is_something_to_send() -> None:
+    box = outbox()
+    box.put_pong(b"")
+    assert box.has_data and not box.idle
+    assert box.waiting == 0
+    assert box.take(no_key) == [b"\x8a\x00"]
+
+
+def test_a_clients_pong_is_masked_with_a_key_drawn_when_it_leaves() -> None:
+    box = outbox()
+    drawn: list[bytes] = []
+
+    def new_key() -> bytes | None:
+        drawn.append(KEY)
+        return KEY
+
+    box.put_pong(b"Hello")
+    box.put_pong(b"Hello")
+    assert drawn == []
+    assert box.take(new_key) == [bytes.fromhex("8a8537fa213d7f9f4d5158") * 2]  # RFC 6455 section 5.7
+    assert drawn == [KEY, KEY]  # 5.3: a fresh one for each frame
+    box.put([b"frame"])
+    box.take(new_key)
+    assert drawn == [KEY, KEY]
+
+
+def test_after_our_close_no_pong_may_be_added() -> None:
+    box = outbox()
+    box.put_pong(b"before")
+    box.put([b"\x88\x00"])
+    box.end()
+    box.put_pong(b"after")
+    assert box.take(no_key) == [b"\x8a\x06before" + b"\x88\x00"]
+
+
+def test_a_stream_that_is_gone_takes_and_gives_nothing() -> None:
+    box = outbox()
+    box.put([bytes(150)])
+    box.take(no_key)
+    box.put([bytes(150)])
+    box.put_pong(b"x")
+    assert not box.writable
+    box.clear()
+    assert box.idle and box.writable
+    box.put([b"more"])
+    box.put_pong(b"y")
+    box.put_head(b"head")
+    assert box.idle and not box.has_data
+    assert (box.waiting, box.take(no_key)) == (0, [])
+
+
+def test_above_the_high_mark_it_is_not_writable_until_the_low_one() -> None:
+    box = outbox(high=100, low=20)
+    box.put([bytes(100)])
+    assert box.writable
+    box.put([b"x"])
+    assert not box.writable
+    box.take(no_key)
+    assert not box.writable  # given out, but not known to have left
+    box.put([bytes(21)])
+    box.note_departed()
+    assert not box.writable  # what came meanwhile waits above the low mark
+    box.take(no_key)
+    assert not box.writable
+    box.note_departed()
+    assert box.writable
+
+
+@pytest.mark.parametrize("left", [0, 1, 20])
+def test_at_the_low_mark_it_is_writable_again(left: int) -> None:
+    box = outbox(high=100, low=20)
+    box.put([bytes(101)])
+    box.take(no_key)
+    box.put([bytes(left)])
+    assert not box.writable
+    box.note_departed()
+    assert box.writable
+
+
+def test_asking_again_says_that_all_before_has_left() -> None:
+    box = outbox(high=100, low=20)
+    box.put([bytes(90)])
+    box.take(no_key)
+    box.put([bytes(20)])
+    assert not box.writable
+    assert len(b"".join(box.take(no_key))) == 20
+    assert box.given == 20
+    assert box.writable
+
+
+def test_a_pong_counts_against_the_high_mark() -> None:
+    box = outbox(high=100, low=20)
+    box.put_pong(bytes(50))
+    box.put([bytes(48)])
+    assert box.writable
+    box.put([b"x"])
+    assert not box.writable
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.one_of(st.none(), st.integers(1, 20_000)), max_size=20))
+def test_no_byte_is_lost_doubled_or_overtaken(script: list[int | None]) -> None:
+    box, written, taken = outbox(), b"", b""
+    for number, size in enumerate(script):
+        if size is None:
+            taken += b"".join(box.take(no_key))
+        else:
+            piece = bytes([number]) * size
+            box.put([piece])
+            written += piece
+        assert box.buffered == box.waiting + box.given
+        assert len(written) == len(taken) + box.waiting
+    taken += b"".join(box.take(no_key))
+    assert taken == written

@@ -1,0 +1,215 @@
+"""The way in: bytes become messages in the inbox, or something to decide."""
+
+import pytest
+
+from wscore._codes import Opcode, Role
+from wscore._config import Limits
+from wscore._inbox import Inbox
+from wscore._mask import apply_mask
+from wscore._receiver import Arrival, Receiver
+from wscore._stats import Stats
+from wscore._violations import Violation
+from wscore.testing import cuttings
+
+KEY = b"\x37\xfa\x21\x3d"
+
+
+class Desk:
+    """A receiver with its inbox and its counters."""
+
+    def __init__(self, role: Role = Role.CLIENT, limits: Limits | None = None) -> None:
+        limits = limits or Limits()
+        self.inbox = Inbox(limits)
+        self.stats = Stats()
+        self.receiver = Receiver(role, limits, self.inbox, self.stats)
+
+    def feed(self, data: bytes) -> Arrival:
+        self.receiver.feed(data)
+        return self.receiver.advance()
+
+    def messages(self) -> list[object]:
+        return [self.inbox.next() for _ in range(len(self.inbox))]
+
+
+def frame(first: int, payload: bytes = b"", *, masked: bool = False) -> bytes:
+    """Write a short frame by hand (RFC 6455 section 5.2)."""
+    assert len(payload) < 126
+    if masked:
+        return bytes([first, 0x80 | len(payload)]) + KEY + apply_mask(payload, KEY)
+    return bytes([first, len(payload)]) + payload
+
+
+# A conversation with everything that is good: its frames, and what comes of them.
+STREAM = b"".join(
+    [
+        frame(0x81, b"one"),
+        frame(0x89, b"ping"),
+        frame(0x02, b"tw"),
+        frame(0x00),
+        frame(0x8A, b"pong"),
+        frame(0x80, b"o"),
+        frame(0x81),
+        frame(0x88, b"\x03\xe8"),
+    ]
+)
+OUTCOME = [
+    "one",
+    (Opcode.PING, b"ping"),
+    (Opcode.PONG, b"pong"),
+    b"two",
+    "",
+    (Opcode.CLOSE, b"\x03\xe8"),
+]
+
+
+def test_a_stream_comes_out_the_same_in_any_cutting() -> None:
+    for chunks in cuttings(STREAM, count=50):
+        desk, outcome = Desk(), list[object]()
+        for chunk in chunks:
+            arrival = desk.feed(chunk)
+            while arrival is Arrival.CONTROL:
+                outcome += [*desk.messages(), (desk.receiver.opcode, desk.receiver.payload)]
+                arrival = desk.receiver.advance()
+            assert arrival is Arrival.NEED_DATA
+            outcome += desk.messages()
+        assert outcome == OUTCOME
+        assert desk.stats.messages_received == 3
+        assert desk.stats.payload_received == 6
+
+
+def test_a_server_takes_masks_off() -> None:
+    desk = Desk(Role.SERVER)
+    assert desk.feed(frame(0x81, b"Hello", masked=True)) is Arrival.NEED_DATA
+    assert desk.messages() == ["Hello"]
+
+
+def test_a_message_leaves_a_mark_that_stays_until_somebody_clears_it() -> None:
+    desk = Desk()
+    desk.feed(frame(0x01, b"par"))
+    assert not desk.receiver.message_arrived
+    desk.feed(frame(0x80, b"t"))
+    assert desk.receiver.message_arrived
+    desk.receiver.message_arrived = False
+    desk.feed(frame(0x89))
+    assert not desk.receiver.message_arrived
+
+
+def test_nothing_behind_a_control_frame_is_looked_at_before_it_was_decided_on() -> None:
+    desk = Desk()
+    assert desk.feed(frame(0x89, b"a") + frame(0x81, b"text") + b"\xff") is Arrival.CONTROL
+    assert desk.messages() == []
+    assert desk.receiver.advance() is Arrival.FAILED
+    assert desk.messages() == ["text"]
+
+
+@pytest.mark.parametrize(
+    ("data", "violation"),
+    [
+        (b"\xc1", Violation.RESERVED_BITS),
+        (b"\x83", Violation.RESERVED_OPCODE),
+        (frame(0x81, b"x", masked=True), Violation.MASKED_FRAME),
+        (frame(0x80, b"x"), Violation.UNEXPECTED_CONTINUATION),
+        (frame(0x81, b"\xff"), Violation.INVALID_UTF8),
+        (frame(0x01, b"ab\xc0"), Violation.INVALID_UTF8),
+        (b"\x82\x15", Violation.MESSAGE_TOO_BIG),  # 21 bytes announced, none needed
+        (frame(0x02, bytes(20)) + b"\x80\x01", Violation.MESSAGE_TOO_BIG),
+        (frame(0x02, b"x") + frame(0x00) * 3, Violation.TOO_MANY_EMPTY_FRAGMENTS),
+        (frame(0x02, b"x") + frame(0x00, b"x") * 4, Violation.TOO_MANY_FRAGMENTS),
+        (b"\x82\x1f", Violation.FRAME_TOO_BIG),  # 31 bytes announced
+    ],
+)
+def test_a_broken_rule_stops_everything(data: bytes, violation: Violation) -> None:
+    limits = Limits(max_message_size=20, max_frame_size=30, max_fragments=4, max_empty_fragments=2)
+    for chunks in cuttings(data, count=10):
+        desk, arrival = Desk(limits=limits), Arrival.NEED_DATA
+        for chunk in chunks:
+            assert arrival is Arrival.NEED_DATA
+            arrival = desk.feed(chunk)
+            if arrival is Arrival.FAILED:
+                break  # whoever drives it looks no further
+        assert arrival is Arrival.FAILED
+        assert desk.receiver.violation is violation
+        assert len(desk.inbox) == 0
+
+
+def test_a_full_inbox_stops_parsing_and_the_rest_stays_in_its_place() -> None:
+    desk = Desk(limits=Limits(inbox_high=200, inbox_low=70))
+    stream = b"".join(frame(0x81, bytes([97 + number])) for number in range(5)) + frame(0x89, b"p")
+    assert not desk.receiver.paused
+    assert desk.feed(stream) is Arrival.PAUSED
+    assert desk.receiver.paused
+    assert len(desk.inbox) == 4  # 65 each: the fourth crosses the mark
+    assert desk.receiver.advance() is Arrival.PAUSED
+    assert [desk.inbox.next(), desk.inbox.next()] == ["a", "b"]
+    assert desk.receiver.advance() is Arrival.PAUSED  # above the low mark still
+    desk.inbox.next()
+    assert not desk.receiver.paused
+    assert desk.receiver.advance() is Arrival.CONTROL
+    assert desk.messages() == ["d", "e"]
+
+
+def test_a_message_bigger_than_the_inbox_still_arrives_in_any_pieces() -> None:
+    # A frame that is half read never waits: only delivered messages stop the parser.
+    desk = Desk(limits=Limits(inbox_high=100, inbox_low=50))
+    header = b"\x82\x7e" + (5000).to_bytes(2, "big")
+    for index in range(5003):
+        assert desk.feed((header + bytes(5000))[index : index + 1]) is Arrival.NEED_DATA
+    assert desk.feed(b"\x00") is Arrival.PAUSED
+    assert desk.messages() == [bytes(5000)]
+
+
+def test_while_discarding_what_had_fitted_is_kept_and_all_after_it_dropped() -> None:
+    desk = Desk(limits=Limits(inbox_high=200, inbox_low=70))
+    desk.feed(frame(0x81, b"kept"))
+    desk.receiver.discarding = True
+    # The second does not fit; the third would, but a gap must not look like an order.
+    stream = frame(0x81, bytes([120]) * 100) + frame(0x81, b"small") + frame(0x81, b"more")
+    assert desk.feed(stream) is Arrival.NEED_DATA
+    assert desk.receiver.dropped == 3
+    assert desk.messages() == ["kept"]
+    assert desk.feed(frame(0x81, b"late")) is Arrival.NEED_DATA
+    assert desk.receiver.dropped == 4
+    assert desk.messages() == []
+    assert desk.stats.messages_received == 5
+
+
+def test_while_discarding_what_fits_is_delivered() -> None:
+    desk = Desk(limits=Limits(inbox_high=200, inbox_low=70))
+    desk.receiver.discarding = True
+    assert desk.feed(frame(0x81, b"a") + frame(0x81, b"b")) is Arrival.NEED_DATA
+    assert (desk.messages(), desk.receiver.dropped) == (["a", "b"], 0)
+
+
+def test_discarding_reads_on_past_a_full_inbox_and_finds_the_close() -> None:
+    desk = Desk(limits=Limits(inbox_high=200, inbox_low=70))
+    assert desk.feed(frame(0x82, bytes(100)) * 5 + frame(0x88, b"\x03\xe8")) is Arrival.PAUSED
+    desk.receiver.discarding = True
+    assert not desk.receiver.paused
+    assert desk.receiver.advance() is Arrival.CONTROL
+    assert desk.receiver.opcode is Opcode.CLOSE
+    assert desk.messages() == [bytes(100)] * 2
+    assert desk.receiver.dropped == 3
+
+
+def test_a_discarded_message_must_still_keep_the_rules() -> None:
+    desk = Desk(limits=Limits(inbox_high=10, inbox_low=10))
+    desk.receiver.discarding = True
+    assert desk.feed(frame(0x81, b"dropped") + frame(0x81, b"\xff")) is Arrival.FAILED
+    assert desk.receiver.violation is Violation.INVALID_UTF8
+
+
+def test_what_is_released_is_not_looked_at() -> None:
+    desk = Desk(limits=Limits(inbox_high=60, inbox_low=0))
+    assert desk.feed(frame(0x81, b"first") + frame(0x81, b"second")) is Arrival.PAUSED
+    desk.receiver.release()
+    assert desk.messages() == ["first"]
+    assert desk.receiver.advance() is Arrival.NEED_DATA
+    assert desk.messages() == []
+
+
+def test_what_was_gathered_of_a_message_is_released_too() -> None:
+    desk = Desk()
+    desk.feed(frame(0x02, b"lost"))
+    desk.receiver.release()
+    desk.feed(frame(0x80, b"rest"))
+    assert desk.messages() == [b"rest"]

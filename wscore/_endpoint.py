@@ -75,15 +75,13 @@ class EndpointFactory:
 Handler: TypeAlias = type[Endpoint] | Endpoint | EndpointFactory | Callable[[Any], object]
 
 
-def endpoint_for(handler: Handler) -> Endpoint | None:
-    """Return the endpoint that serves one new connection; None: handler is a function of the session."""
-    if isinstance(handler, Endpoint):
-        return handler
+def endpoint_for(handler: Handler) -> Endpoint | Callable[[Any], object]:
+    """Return what serves one new connection: an endpoint, or the function of the session itself."""
     if isinstance(handler, EndpointFactory):
         return handler.make()
     if isinstance(handler, type) and issubclass(handler, Endpoint):
         return handler()
-    return None
+    return handler
 
 
 def config_for(handler: Handler, config: Config | None) -> Config:

@@ -3,7 +3,7 @@
 import socket
 import ssl as ssl_module
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from time import monotonic
 
 from wscore import (
@@ -26,11 +26,9 @@ from wscore_tls import TLSFilter, client_context
 
 from ._housekeeper import housekeeper
 from ._link import Link
-from ._run import failure, run_endpoint, run_handler, wait_for_event
+from ._run import failure, run, wait_for_event
 from ._session import Session
 from ._wire import Wire
-
-Runner = Callable[[Session, Opened], None]
 
 
 def connect(
@@ -64,15 +62,31 @@ def connect(
     address = parse_url(url)
     if ssl is not None and not address.secure:
         raise ValueError("an SSL context goes with a wss:// address only")
-    runner: Runner | None = None
+    target = None
     if endpoint is not None:
         config = config_for(endpoint, config)
-        runner = _runner(endpoint)
+        target = endpoint_for(endpoint)  # made before anything is opened: it may raise
     core = Connection(Role.CLIENT, config, now=monotonic())
     core.send_request(address, headers=headers, subprotocols=subprotocols, now=monotonic())
+    session, opened = _open(address, core, ssl)
+    if target is not None:
+        session.runner = threading.Thread(
+            target=run,
+            args=(target, session, opened),
+            name=f"wscore-client {session.remote_address}",
+            daemon=True,
+        )
+        session.runner.start()
+    return session
+
+
+def _open(
+    address: Address, core: Connection, context: ssl_module.SSLContext | None
+) -> tuple[Session, Opened]:
+    """Connect, and drive the opening handshake to its end."""
     sock = _connect_tcp(address, core)
     try:
-        tls = _make_filter(address, ssl)
+        tls = _make_filter(address, context)
         addresses = sock.getsockname(), sock.getpeername()
         link = Link(core, Wire(sock), tls)
     except BaseException:
@@ -85,9 +99,7 @@ def connect(
         link.abort()
         raise
     session = Session(link, opened.request, opened.response, addresses=addresses, secure=address.secure)
-    if runner is not None:
-        _start(runner, session, opened)
-    return session
+    return session, opened
 
 
 def _connect_tcp(address: Address, core: Connection) -> socket.socket:
@@ -115,19 +127,3 @@ def _wait_for_opening(link: Link) -> Opened:
         raise HandshakeRefused(event.response)
     assert link.core.closed is not None
     raise failure(link, link.core.closed)
-
-
-def _runner(handler: Handler) -> Runner:
-    """Return what runs the handler over a session; an endpoint is made now, before anything is opened."""
-    endpoint = endpoint_for(handler)
-    if endpoint is None:
-        return lambda session, _: run_handler(handler, session)  # type: ignore[arg-type]  # a function
-    return lambda session, opened: run_endpoint(endpoint, session, opened)
-
-
-def _start(runner: Runner, session: Session, opened: Opened) -> None:
-    """Run the endpoint, or the function of the session, in a thread."""
-    session.runner = threading.Thread(
-        target=runner, args=(session, opened), name=f"wscore-client {session.remote_address}", daemon=True
-    )
-    session.runner.start()

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from typing import Any
 
 from wscore import (
     CloseCode,
@@ -11,6 +12,7 @@ from wscore import (
     Delivery,
     Endpoint,
     Event,
+    Opened,
     TimedOut,
     WSCoreError,
     error_from,
@@ -47,11 +49,19 @@ def failure(link: Link, closed: Closed) -> Exception:
     return error or WSCoreError("the connection ended before it was open")
 
 
-def run_handler(handler: Callable[[Session], object], session: Session) -> None:
+def run(target: Endpoint | Callable[[Any], object], session: Session, opened: Opened) -> None:
+    """Bring a session to its endpoint, or run the function of it, until TCP is over."""
+    if isinstance(target, Endpoint):
+        _run_endpoint(target, session, opened)
+    else:
+        _run_function(target, session)
+
+
+def _run_function(function: Callable[[Any], object], session: Session) -> None:
     """Run a function of the session, and close when it is done: 1000, or 1011 when it raised."""
     code, reason = CloseCode.NORMAL_CLOSURE.value, ""
     try:
-        handler(session)
+        function(session)
     except ConnectionClosed:
         pass  # the connection ended under its hands: nothing to report
     except CloseError as error:
@@ -62,7 +72,7 @@ def run_handler(handler: Callable[[Session], object], session: Session) -> None:
     session.close(code, reason)  # waits until TCP is over, which the core bounds
 
 
-def run_endpoint(endpoint: Endpoint, session: Session, opened: Event) -> None:
+def _run_endpoint(endpoint: Endpoint, session: Session, opened: Opened) -> None:
     """Bring every event of the session to the endpoint, the last one included."""
     delivery = Delivery(
         endpoint,

@@ -35,7 +35,7 @@ from wscore_tls import TLSFilter
 
 from ._housekeeper import housekeeper
 from ._link import Link
-from ._run import failure, run_endpoint, run_handler, wait_for_event
+from ._run import failure, run, wait_for_event
 from ._session import Session
 from ._wire import Wire
 
@@ -166,12 +166,12 @@ class Server:
         """Accept until told to stop, then close the listening sockets."""
         with selectors.DefaultSelector() as selector:
             for listener in self._listeners:
-                selector.register(listener, selectors.EVENT_READ)
-            selector.register(self._waker, selectors.EVENT_READ)
+                selector.register(listener, selectors.EVENT_READ, listener)
+            selector.register(self._waker, selectors.EVENT_READ, None)
             while not self._stopping.is_set():
                 for key, _ in selector.select():
-                    if key.fileobj is not self._waker:
-                        self._accept(key.fileobj)  # type: ignore[arg-type]  # a listener
+                    if key.data is not None:
+                        self._accept(key.data)
         for closing in (*self._listeners, self._waker, self._wake_signal):
             closing.close()
 
@@ -297,10 +297,7 @@ class Server:
             _log.exception("no endpoint could be made")
             session.close(CloseCode.INTERNAL_ERROR)
             return
-        if endpoint is not None:
-            run_endpoint(endpoint, session, opened)
-        else:
-            run_handler(self._handler, session)  # type: ignore[arg-type]  # endpoint_for: a function
+        run(endpoint, session, opened)
 
 
 def serve(

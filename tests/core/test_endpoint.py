@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import pytest
 
@@ -144,8 +145,8 @@ def test_a_factory_makes_the_endpoint_of_each_connection() -> None:
     assert made[0] is not made[1]
 
 
-def test_a_function_needs_no_endpoint() -> None:
-    assert endpoint_for(a_function) is None
+def test_a_function_serves_as_it_is() -> None:
+    assert endpoint_for(a_function) is a_function
 
 
 HANDLERS: list[tuple[Handler, bool]] = [
@@ -168,13 +169,8 @@ def test_control_events_are_asked_for_by_handlers_that_hear_of_them(
     assert config_for(handler, config) == replace(base, control_events=base.control_events or hears)
 
 
-@pytest.mark.parametrize("config", [None, Config(agent="mine")])
-def test_without_a_handler_the_config_is_the_callers(config: Config | None) -> None:
-    assert config_for(None, config) == (config or Config())
-
-
-@pytest.mark.parametrize("handler", [str, "echo", 5])
-def test_what_has_none_of_the_four_shapes_is_refused(handler: Handler) -> None:
+@pytest.mark.parametrize("handler", [str, "echo", 5, None])
+def test_what_has_none_of_the_four_shapes_is_refused(handler: Any) -> None:
     with pytest.raises(TypeError, match="Endpoint"):
         config_for(handler, None)
 
@@ -269,6 +265,17 @@ def test_what_a_hook_raises_is_reported_where_no_on_error_is_defined() -> None:
     backend.deliver(Silent(), OPENED, "x", CLEAN)
     assert [(name, error.args) for name, error in backend.reports] == [("on_message", ("x",))]
     assert backend.closes == [(1011, "")]
+
+
+def test_an_on_error_that_only_one_instance_has_is_heard() -> None:
+    boom, heard = ValueError("boom"), list[tuple[object, Exception]]()
+    recorder, backend = Recorder({"on_message": boom}), Backend()
+    endpoint = Endpoint()
+    vars(endpoint)["on_message"] = recorder.on_message
+    vars(endpoint)["on_error"] = lambda session, error: heard.append((session, error))
+    backend.deliver(endpoint, OPENED, "x", CLEAN)
+    assert [error for _, error in heard] == [boom]
+    assert (backend.closes, backend.reports) == ([(1011, "")], [])
 
 
 def test_a_chosen_close_code_is_no_fault_worth_a_report() -> None:

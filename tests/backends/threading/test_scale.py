@@ -156,7 +156,7 @@ class _Scarce:
 def _scarce_server(files: int, log: Path) -> Iterator[_Scarce]:
     with log.open("w") as stderr:
         process = subprocess.Popen(
-            [sys.executable, str(_PROGRAM), str(files)],
+            [sys.executable, "-P", str(_PROGRAM), str(files)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=stderr,

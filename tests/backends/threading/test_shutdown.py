@@ -41,6 +41,7 @@ def test_shutdown_takes_a_code_and_a_reason() -> None:
     with echo_server() as server:
         session = connect(url_of(server))
         iterating = background(lambda: list(session))
+        eventually(lambda: server.sessions)
         server.shutdown(1012, "back soon")
         iterating.result()
     assert session.closed is not None

@@ -216,40 +216,42 @@ print("both went on")
 """
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
-def test_after_a_fork_the_child_can_connect_and_the_parent_goes_on() -> None:
+def _run(program: str) -> tuple[int, str, str]:
+    """Run a program and return its exit status and what it printed.
+
+    -P: it must import what these tests import, not what lies in the working directory.
+    """
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-W", "ignore:.*fork:DeprecationWarning", "-c", _FORKING],
+        [sys.executable, "-P", "-W", "error", "-W", "ignore:.*fork:DeprecationWarning", "-c", program],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
         capture_output=True,
         encoding="utf-8",
         timeout=60,
         check=False,
     )
-    assert (done.stdout, done.stderr) == ("both went on\n", "")
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_after_a_fork_the_child_can_connect_and_the_parent_goes_on() -> None:
+    assert _run(_FORKING) == (0, "both went on\n", "")
 
 
 # A process that ends.
 
-
-def test_a_program_can_end_with_sessions_open() -> None:
-    program = """
+_LEAVING = """
 from support.threaded import echo
 from wscore_threading import connect, serve
+
 server = serve(echo, "127.0.0.1")
 session = connect(f"ws://127.0.0.1:{server.port}")
 session.ping()
 print("the end")
 """
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-        capture_output=True,
-        encoding="utf-8",
-        timeout=60,
-        check=False,
-    )
-    assert (done.returncode, done.stdout, done.stderr) == (0, "the end\n", "")
+
+
+def test_a_program_can_end_with_sessions_open() -> None:
+    assert _run(_LEAVING) == (0, "the end\n", "")
 
 
 @pytest.mark.parametrize("timeout", [None, 60.0])

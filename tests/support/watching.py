@@ -1,0 +1,97 @@
+"""A `Watch` on its own: what was noted, what is armed, and what becomes of a timer that fires."""
+
+from collections.abc import Callable
+from copy import deepcopy
+from typing import TypeAlias
+
+from support.clock import only
+from wscore._keepalive import Ping
+from wscore._lifecycle import State
+from wscore._timers import Timer
+from wscore._watch import Verdict, Watch
+
+Armed: TypeAlias = dict[Timer, float]
+Marks: TypeAlias = Callable[[Watch], object]
+
+
+def watch(now: float = 0.0, **timeouts: float) -> Watch:
+    """Return a watch in which nothing but these times out."""
+    return Watch(only(**timeouts).timeouts, now)
+
+
+def armed(watched: Watch) -> Armed:
+    """Return every deadline, found by letting a copy live through all of them."""
+    copy, found = deepcopy(watched), Armed()
+    while (deadline := copy.next_deadline()) is not None:
+        timer = copy.pop_expired(deadline)
+        assert timer is not None and timer not in found
+        found[timer] = deadline
+    return found
+
+
+def give(
+    watched: Watch,
+    now: float,
+    *,
+    state: State = State.OPEN,
+    close_included: bool = False,
+    paused: bool = False,
+    half_close_missing: bool = False,
+) -> None:
+    """Give output to the wire."""
+    watched.note_given(
+        now,
+        state=state,
+        close_included=close_included,
+        paused=paused,
+        half_close_missing=half_close_missing,
+    )
+
+
+def send_ping(watched: Watch, *, automatic: bool = True) -> None:
+    """Queue a ping."""
+    watched.keepalive.remember(Ping(b"ping", automatic=automatic))
+
+
+def fire(
+    watched: Watch,
+    timer: Timer,
+    now: float,
+    *,
+    state: State = State.OPEN,
+    paused: bool = False,
+    given: int = 0,
+    idle: bool = True,
+) -> Verdict:
+    """Let timer fire, which must be the next one, and return the verdict."""
+    assert watched.pop_expired(now) is timer
+    return watched.judge(timer, now, state=state, paused=paused, given=given, idle=idle)
+
+
+def noting(*marks: Marks) -> Marks:
+    """Return one mark that is many."""
+    return lambda watched: [mark(watched) for mark in marks]
+
+
+def nothing(_: Watch) -> None:
+    """Leave no mark."""
+
+
+def data(now: float) -> Marks:
+    """A message came or went."""
+    return lambda watched: watched.note_data(now)
+
+
+def progress(now: float) -> Marks:
+    """Output moved."""
+    return lambda watched: watched.note_progress(now)
+
+
+def byte(now: float) -> Marks:
+    """Anything came."""
+    return lambda watched: watched.keepalive.note_received(now)
+
+
+def pause(watched: Watch) -> None:
+    """We did not read for a while."""
+    watched.keepalive.was_paused = True

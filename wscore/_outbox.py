@@ -26,7 +26,7 @@ class Outbox:
     """The outgoing side of one connection.
 
     Attributes:
-        waiting: bytes not given out yet.
+        waiting: bytes not given out yet; a pong counts before it is encoded.
         given: bytes given out that have not been reported gone.
         limit: above this, the caller must not queue another message.
         writable: False from above the high mark down to the low one.
@@ -61,8 +61,8 @@ class Outbox:
 
     @property
     def buffered(self) -> int:
-        """Bytes that wait, a pong included, and bytes given out that may not have left."""
-        return self.waiting + self.given + sum(map(len, self._pongs)) + _PONG_HEADER * len(self._pongs)
+        """Bytes that wait and bytes given out that may not have left."""
+        return self.waiting + self.given
 
     @property
     def idle(self) -> bool:
@@ -72,7 +72,7 @@ class Outbox:
     @property
     def has_data(self) -> bool:
         """Tell whether `take` would give something."""
-        return self.waiting > 0 or bool(self._pongs)
+        return self.waiting > 0
 
     def put(self, pieces: list[bytes]) -> None:
         """Queue one whole frame; nothing once the stream is gone."""
@@ -95,8 +95,9 @@ class Outbox:
         if self._closed:
             return
         self._pongs.append(payload)
+        self.waiting += len(payload) + _PONG_HEADER
         if len(self._pongs) > _PONGS_KEPT:
-            del self._pongs[0]
+            self.waiting -= len(self._pongs.pop(0)) + _PONG_HEADER
 
     def end(self) -> None:
         """Our Close has been queued: no pong may be added behind it."""

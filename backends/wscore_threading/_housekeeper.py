@@ -46,9 +46,9 @@ class Housekeeper:
         """Keep time for link until it is released."""
         with self._changed:
             self._links.add(link)
+            self._idle = 0
             if not self._running:
                 self._running = True
-                self._idle = 0
                 threading.Thread(target=self._run, name="wscore-housekeeper", daemon=True).start()
 
     def flush_soon(self, link: Link) -> None:

@@ -22,6 +22,7 @@ from wscore import (
     Config,
     Connection,
     Handler,
+    LocalProtocolError,
     Opened,
     Request,
     RequestReceived,
@@ -85,6 +86,8 @@ class Server:
         self._threads: set[threading.Thread] = set()
         self._links: set[Link] = set()
         self._sessions: set[Session] = set()
+        self._farewell = CloseCode.GOING_AWAY.value, ""  # what shutdown closes sessions with
+        self._pausing = False  # accepting pauses for want of resources, which has been said
         self._stopping = threading.Event()
         self._stopped = threading.Event()
         self._waker, self._wake_signal = socket.socketpair()
@@ -116,10 +119,14 @@ class Server:
         """
         with self._lock:
             first = not self._stopping.is_set()
+            if first:
+                self._farewell = int(code), reason
             self._stopping.set()
         if first:
             self._wake_signal.send(b"x")
         self._acceptor.join()
+        self._waker.close()
+        self._wake_signal.close()
         with self._lock:
             links, sessions = list(self._links), list(self._sessions)
         for link in links:
@@ -172,8 +179,8 @@ class Server:
                 for key, _ in selector.select():
                     if key.data is not None:
                         self._accept(key.data)
-        for closing in (*self._listeners, self._waker, self._wake_signal):
-            closing.close()
+        for listener in self._listeners:
+            listener.close()
 
     def _accept(self, listener: socket.socket) -> None:
         """Accept one connection, when there is a thread for it."""
@@ -185,10 +192,17 @@ class Server:
         except OSError as error:
             self._free.release()
             if error.errno in _OUT_OF_RESOURCES:
-                _log.error("accepting pauses: %s", error)
-                self._stopping.wait(_PAUSE)
+                self._pause(error)
             return  # otherwise: it was gone before it was accepted
+        self._pausing = False
         self._start(sock, address)
+
+    def _pause(self, error: OSError) -> None:
+        """Wait a little for resources to come back; say so once."""
+        if not self._pausing:
+            _log.error("accepting pauses until there are resources again: %s", error)
+        self._pausing = True
+        self._stopping.wait(_PAUSE)
 
     def _start(self, sock: socket.socket, address: Any) -> None:
         """Give a connection its thread."""
@@ -252,14 +266,21 @@ class Server:
         with link.state:
             if link.core.closed is not None:
                 return None  # it went away meanwhile
-            now = monotonic()
-            if response is None:
-                chosen = select_subprotocol(event.request.subprotocols, self._subprotocols)
-                link.core.accept(subprotocol=chosen, now=now)
-            else:
-                link.core.respond(response.status, headers=response.headers, body=response.body, now=now)
+            self._answer(link.core, event.request, response)
         opened = wait_for_event(link)
         return opened if isinstance(opened, Opened) else None
+
+    def _answer(self, core: Connection, request: Request, response: Response | None) -> None:
+        """Accept the request, or respond to it."""
+        now = monotonic()
+        if response is None:
+            core.accept(subprotocol=select_subprotocol(request.subprotocols, self._subprotocols), now=now)
+            return
+        try:
+            core.respond(response.status, headers=response.headers, body=response.body, now=now)
+        except LocalProtocolError as error:
+            _log.error("process_request returned a response that may not be sent: %s", error)
+            core.respond(_BROKEN.status, body=_BROKEN.body, now=now)
 
     def _decide(self, request: Request) -> Response | None:
         """Return what to answer a request with; None: accept it."""
@@ -283,7 +304,7 @@ class Server:
             self._sessions.add(session)
         try:
             if self._stopping.is_set():
-                session.close(CloseCode.GOING_AWAY, wait=False)
+                session.close(*self._farewell, wait=False)
             self._run_handler(session, opened)
         finally:
             with self._lock:

@@ -35,6 +35,7 @@ _KEY: Final = b"\x37\xfa\x21\x3d"
 _MASKED: Final = bytes(octet ^ _KEY[index % 4] for index, octet in enumerate(_PAYLOAD))
 _FRAME: Final = bytes([0x81, 0x80 | len(_PAYLOAD)]) + _KEY + _MASKED
 _ECHO: Final = bytes([0x81, len(_PAYLOAD)]) + _PAYLOAD
+_CLOSE: Final = bytes([0x88, 0x80]) + _KEY
 _REQUEST: Final = (
     b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
@@ -120,16 +121,20 @@ def server_process(name: str, core: int | None) -> Iterator[ServerProcess]:
 # The load.
 
 
-def connect(port: int) -> socket.socket:
-    """Connect and do the opening handshake."""
-    sock = socket.create_connection(("127.0.0.1", port), _PATIENCE)
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    sock.sendall(_REQUEST)
-    head = b""
-    while not head.endswith(b"\r\n\r\n"):
-        head += sock.recv(65536)
-    assert head.startswith(b"HTTP/1.1 101 "), head
-    return sock
+@contextmanager
+def connected(port: int) -> Iterator[socket.socket]:
+    """Connect, do the opening handshake, and in the end the closing one."""
+    with socket.create_connection(("127.0.0.1", port), _PATIENCE) as sock:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.sendall(_REQUEST)
+        head = b""
+        while not head.endswith(b"\r\n\r\n"):
+            head += sock.recv(65536)
+        assert head.startswith(b"HTTP/1.1 101 "), head
+        yield sock
+        sock.sendall(_CLOSE)
+        while sock.recv(65536):
+            pass
 
 
 def exchange(sock: socket.socket, block: bytes, expected: int, turns: int) -> None:
@@ -152,7 +157,7 @@ class Rate:
 def measure_rate(server: ServerProcess, in_flight: int, turns: int) -> Rate:
     """Echo over one connection, with so many messages on their way at a time."""
     block, expected = _FRAME * in_flight, len(_ECHO) * in_flight
-    with connect(server.port) as sock:
+    with connected(server.port) as sock:
         exchange(sock, block, expected, max(turns // 10, 1))  # warm up
         used, begun = server.usage()[0], perf_counter()
         exchange(sock, block, expected, turns)
@@ -166,7 +171,7 @@ def measure_memory(server: ServerProcess) -> float:
     before = server.usage()[1]
     with ExitStack() as stack:
         for _ in range(IDLE_CONNECTIONS):
-            exchange(stack.enter_context(connect(server.port)), _FRAME, len(_ECHO), 1)
+            exchange(stack.enter_context(connected(server.port)), _FRAME, len(_ECHO), 1)
         return (server.usage()[1] - before) / IDLE_CONNECTIONS / 1024
 
 

@@ -1,5 +1,7 @@
 """ws:// and wss:// addresses (RFC 6455 section 3)."""
 
+import dataclasses
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -180,3 +182,11 @@ def test_whatever_is_read_can_stand_in_a_request_line(text: str) -> None:
     assert all(0x21 <= ord(char) <= 0x7E and char != "#" for char in address.target)
     # What was encoded once is not encoded again.
     assert parse_url("ws://h" + address.target).target == address.target
+
+
+def test_an_address_is_a_value() -> None:
+    address = parse_url("ws://example.com/chat")
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        address.host = "evil.example"  # type: ignore[misc]
+    assert not hasattr(address, "__dict__")
+    assert hash(address) == hash(Address("example.com", 80, False, "/chat"))

@@ -82,7 +82,9 @@ def test_every_short_sequence_in_every_cutting(length: int) -> None:
 
 
 def test_every_sequence_of_four_classes_in_every_cutting() -> None:
-    for values in product(ONE_OF_EACH, repeat=4):
+    # What begins with a shorter code point is a shorter sequence, behind something that is over.
+    leads = bytes.fromhex("e0 e1 ed ee f0 f1 f4")
+    for values in product(leads, ONE_OF_EACH, ONE_OF_EACH, ONE_OF_EACH):
         for chunks in cuts(bytes(values)):
             check(chunks)
 

@@ -106,7 +106,7 @@ class ClientHandshake:
             raise LocalProtocolError("the request has been sent already")
         offered = _check_subprotocols(subprotocols)
         extra = outgoing_fields(headers, _MADE_HERE)
-        target = outgoing_text(address.target, "request target")
+        target = _check_target(address)
         fields: Fields = [
             (b"Host", _check_authority(address)),
             (b"Upgrade", b"websocket"),
@@ -224,9 +224,25 @@ def _check_authority(address: Address) -> bytes:
         LocalProtocolError: a host that is neither a name nor an IP address, or a port out of range.
     """
     authority = outgoing_text(address.authority, "host")
-    if not _AUTHORITY.fullmatch(address.authority) or not 0 < address.port < 65536:
+    if not _AUTHORITY.fullmatch(address.authority) or not _is_port(address.port):
         raise LocalProtocolError(f"not a host and a port: {address.authority[:32]!r}")
     return authority
+
+
+def _check_target(address: Address) -> bytes:
+    """Return the request target in origin-form (RFC 9112 section 3.2.1).
+
+    Raises:
+        LocalProtocolError: it does not start with a slash, or has a fragment (RFC 6455 section 3).
+    """
+    target = outgoing_text(address.target, "request target")
+    if not target.startswith(b"/") or b"#" in target:
+        raise LocalProtocolError(f"not a path and a query: {address.target[:32]!r}")
+    return target
+
+
+def _is_port(value: object) -> bool:
+    return isinstance(value, int) and 0 < value < 65536
 
 
 def _check_subprotocols(subprotocols: Sequence[str]) -> tuple[str, ...]:

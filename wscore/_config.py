@@ -46,8 +46,8 @@ class Limits:
         max_informational: 1xx responses before the real one (client). TOO_MANY_INFORMATIONAL.
         refusal_body: kept of the body of a refusal (client); the rest is not read.
         early_data: held while a request waits for its answer (server). EARLY_DATA, 400.
-        inbox_high, inbox_low: waiting events, each charged its length and 64: at the high mark
-            parsing and reading stop, at the low mark they go on.
+        inbox_high, inbox_low: waiting messages, each charged its bytes on the wire and 64: at the
+            high mark parsing and reading stop, at the low mark they go on.
         outbox_high, outbox_low: bytes that wait for the wire: `Connection.writable` turns False
             above the one and True again at the other.
         outbox_limit: with more than this waiting, sending raises WriteBufferFull.
@@ -97,7 +97,8 @@ class Timeouts:
 
     Attributes:
         open: the whole opening handshake, name resolution, TCP and TLS included. Timer.OPEN.
-        close: our Close until the end of TCP. Timer.CLOSE.
+        close: our Close until the end of TCP; output that still moves may delay it to three times
+            as long. None: a peer that does not answer is waited for without end. Timer.CLOSE.
         keepalive: silence of the peer after which it is pinged. Timer.KEEPALIVE.
         pong: further silence after that ping which ends the connection with 1006. Timer.PONG.
         idle: no message either way: close with 1001. Timer.IDLE.
@@ -116,8 +117,8 @@ class Timeouts:
     def __post_init__(self) -> None:
         for name in self.__slots__:
             value = getattr(self, name)
-            if value is not None and not (type(value) in (int, float) and value > 0):
-                raise ValueError(f"{name} must be a positive number of seconds or None, not {value!r}")
+            if value is not None and not (type(value) in (int, float) and 1e-3 <= value <= 1e9):
+                raise ValueError(f"{name} must be a positive number of seconds, 0.001 to 1e9, or None")
 
 
 OriginPattern = str | re.Pattern[str]

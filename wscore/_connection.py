@@ -254,8 +254,9 @@ class Connection:
         """
         self._check_not_closed()
         target = _check_address(address)
+        later = self._later(now)
         request = self._opening.start(target, headers, subprotocols, self._entropy)
-        self._tick(now)
+        self._now = later
         self._outbox.put_head(request)
 
     def accept(self, *, subprotocol: str | None = None, headers: HeadersLike = (), now: float) -> None:
@@ -271,8 +272,9 @@ class Connection:
             ConnectionClosed: it has ended.
         """
         self._check_not_closed()
+        later = self._later(now)
         head, opened = self._opening.accept(subprotocol, headers)
-        self._tick(now)
+        self._now = later
         self._outbox.put_head(head)
         self._open(opened)
         self._arm_close()
@@ -291,8 +293,9 @@ class Connection:
             ConnectionClosed: it has ended.
         """
         self._check_not_closed()
+        later = self._later(now)
         response = self._opening.respond(status, headers, body)
-        self._tick(now)
+        self._now = later
         self._outbox.put_head(response)
         self._settle()
         self._step(Step.FAILED)
@@ -415,23 +418,23 @@ class Connection:
         outbox = self._outbox
         if outbox.given:
             outbox.note_departed()
-            self._watch.note_progress(self._now)
+            self._watch.note_departed(self._now)
         if not outbox.has_data:
             self._check_drained()
             self._arm_close()
             return []
         sender = self._sender
         pieces = sender.take()
-        if sender.data_queued:
-            self._watch.note_data(self._now)
+        if sender.close_queued:
+            self._watch.restart_close()  # it counts from here
         self._watch.note_given(
             self._now,
             state=self._state,
-            close_included=sender.close_queued,
+            data_included=sender.data_queued,
             paused=not self.wants_read,
-            half_close_missing=self._half_close_missing(),
         )
         sender.data_queued = sender.close_queued = False
+        self._arm_close()
         return pieces
 
     # The opening handshake.
@@ -497,27 +500,33 @@ class Connection:
                 if self._eof:
                     self._input_ended()
                 break
-        if self._receiver.message_arrived:
-            self._receiver.message_arrived = False
+        if self._receiver.data_arrived:
+            self._receiver.data_arrived = False
             self._watch.note_data(self._now)
 
     def _receive_control(self, opcode: Opcode, payload: bytes) -> None:
         """Act on a control frame (RFC 6455 section 5.5)."""
         if opcode is Opcode.CLOSE:
             self._receive_close(payload)
+        elif opcode is Opcode.PONG:
+            self._receive_pong(payload)
         elif not self._budget.spend(self._now):
             self._fail(Violation.CONTROL_FLOOD)
-        elif opcode is Opcode.PING:
+        else:
             self._stats.pings_received += 1
             if self._state is _OPEN:  # after our Close nothing may be sent
                 self._outbox.put_pong(payload)
             if self._config.control_events:
                 self._inbox.put(PingReceived(payload))
-        else:
-            self._stats.pongs_received += 1
-            automatic = self._watch.keepalive.receive_pong(payload, self._now)
-            if self._config.control_events and not automatic:
-                self._inbox.put(PongReceived(payload))
+
+    def _receive_pong(self, payload: bytes) -> None:
+        """Act on a pong; one that nobody asked for counts as flood (RFC 6455 section 5.5.3)."""
+        self._stats.pongs_received += 1
+        ping = self._watch.keepalive.receive_pong(payload, self._now)
+        if ping is None and not self._budget.spend(self._now):
+            self._fail(Violation.CONTROL_FLOOD)
+        elif self._config.control_events and (ping is None or not ping.automatic):
+            self._inbox.put(PongReceived(payload))
 
     def _ping(self, payload: bytes | None, *, automatic: bool) -> Ping:
         """Queue a ping and expect its pong."""
@@ -562,6 +571,7 @@ class Connection:
         self._sender.close(status)
         self._ending.note_sent(status)
         self._watch.begin_end()
+        self._watch.restart_close()  # a second for the answer, or none yet, becomes the whole timeout
         self._step(Step.CLOSE_SENT)
         if self._state is _DRAINING:
             self._settle()
@@ -576,6 +586,7 @@ class Connection:
             if not self._messages_wait():
                 self._answer()
         else:  # our Close was sent before
+            self._watch.restart_close()
             self._settle()
             self._step(Step.FAILED)
 
@@ -634,7 +645,11 @@ class Connection:
 
     def _tick(self, now: float) -> None:
         """Move the clock forward; it never goes back."""
-        self._now = max(self._now, now)
+        self._now = self._later(now)
+
+    def _later(self, now: float) -> float:
+        """Return where `_tick` would move the clock; for commands that may still be refused."""
+        return max(self._now, now)
 
     def _arm_close(self) -> None:
         """Give what is left of the end its deadline; only calls that know the time come here."""
@@ -674,10 +689,13 @@ class Connection:
                 assert_never(verdict)
 
     def _give_up(self, timer: Timer) -> None:
-        """Time is up: the connection is lost."""
+        """Time is up: the connection is lost; what has arrived is not."""
         if self._state is _CONNECTING:
             self._handshake_ended(timer)
             return
+        if self._held_back:
+            self._receiver.discarding = True
+            self._parse()
         self._settle(timer=timer)
         self._end(TransportAction.ABORT)
 

@@ -37,7 +37,7 @@ def write_close(code: int, reason: str) -> bytes:
         LocalProtocolError: a code that must not be sent, a reason that is not text or is too long.
     """
     if not _is_code(code):
-        raise LocalProtocolError(f"not a close code that may be sent: {code!r:.32}")
+        raise LocalProtocolError("not a close code that may be sent: 1000-1003, 1007-1014 or 3000-4999")
     if not isinstance(reason, str):
         raise LocalProtocolError(f"a close reason must be str, not {type(reason).__name__}")
     try:

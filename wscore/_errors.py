@@ -128,8 +128,8 @@ class CloseError(WSCoreError):
     """
 
     def __init__(self, code: int, reason: str = "") -> None:
-        if not _is_whole(code) or not may_travel(code) or len(reason.encode("utf-8")) > 123:
-            raise ValueError(f"not a code and a reason that may be sent: {code!r:.32}")
+        if not _is_whole(code) or not may_travel(code) or not _fits(reason):
+            raise ValueError("not a code and a reason that may be sent")
         super().__init__(code, reason)
         self.code = code
         self.reason = reason
@@ -137,6 +137,10 @@ class CloseError(WSCoreError):
 
 def _is_whole(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _fits(reason: object) -> bool:
+    return isinstance(reason, str) and len(reason.encode("utf-8")) <= 123
 
 
 def error_from(closed: Closed) -> WSCoreError | None:

@@ -58,7 +58,7 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class PingReceived:
-    """A ping came in; its pong has been arranged already (RFC 6455 section 5.5.2)."""
+    """A ping came in; its pong is arranged, unless our Close was sent (RFC 6455 section 5.5.2)."""
 
     payload: bytes
 

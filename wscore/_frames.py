@@ -104,9 +104,10 @@ class FrameParser:
         self._position = 0
 
     def discard(self) -> None:
-        """Forget what was fed and not looked at."""
+        """Forget what was fed and not looked at, and the last payload."""
         self._buffer = b""
         self._position = 0
+        self.payload = b""
 
     def advance(self) -> Progress:
         """Take one step; see the module's text for what each answer means."""
@@ -138,7 +139,7 @@ class FrameParser:
             if available < size:
                 return Progress.NEED_DATA
             length = self._read_length(buffer[position + 2 : position + size])
-        self.violation = self._check_length(length, size)
+        self.violation = self._check_length(length, size, None if first & 0x08 else self._max_frame)
         if self.violation is not None:
             return Progress.FAILED
         if self._masked:
@@ -178,13 +179,13 @@ class FrameParser:
             return Violation.LONG_CONTROL
         return None
 
-    def _check_length(self, length: int, size: int) -> Violation | None:
+    def _check_length(self, length: int, size: int, limit: int | None) -> Violation | None:
         """Check the form of a length that was read from a header of size bytes, and the limit."""
         if length >> 63:
             return Violation.LENGTH_SIGN_BIT
         if (size == 4 and length <= _CONTROL_LIMIT) or (size == 10 and length <= 0xFFFF):
             return Violation.LONG_LENGTH_FORM  # 5.2: the minimal number of bytes must be used
-        if self._max_frame is not None and length > self._max_frame:
+        if limit is not None and length > limit:
             return Violation.FRAME_TOO_BIG
         return None
 

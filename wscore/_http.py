@@ -1,8 +1,8 @@
 """What the two heads of an opening handshake hold, as values.
 
 A head is validated as bytes first (``_head``, h11, ``_handshake``); only then does it become text here,
-byte for byte (latin-1), so nothing in these values can surprise a log or another header. Names compare
-without case, and only ASCII letters have a case.
+byte for byte (latin-1): no CR, LF or NUL, but any other byte above 127. Names compare without case, and only
+ASCII letters have a case.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -90,7 +90,10 @@ class Request:
 
     @property
     def path(self) -> str:
-        """The path of the target with percent-encoding undone: "/chat"."""
+        """The path of the target with percent-encoding undone: "/chat".
+
+        Undone, it may hold any character, line ends too: escape it before it goes into a log.
+        """
         return unquote(self.target.partition("?")[0])
 
     @property

@@ -17,7 +17,7 @@ class Ping:
     Attributes:
         payload: what its pong must carry; at most 125 bytes.
         latency: seconds between the ping leaving and its pong arriving; None until then, and for
-            ever when the connection ends first.
+            ever when the connection ends first or 64 later pings wait for their pongs.
     """
 
     __slots__ = ("automatic", "given_at", "latency", "payload")
@@ -36,21 +36,28 @@ class Keepalive:
     Attributes:
         last_byte: when anything was received last.
         answered: any byte has come since the last keepalive ping left.
+        in_hand: that ping may not have left the backend's hands.
         was_paused: we did not read when that ping left, or at some moment since.
         latency: of the newest answered ping, in seconds; None before the first.
     """
 
-    __slots__ = ("_pings", "answered", "last_byte", "latency", "was_paused")
+    __slots__ = ("_pings", "answered", "in_hand", "last_byte", "latency", "was_paused")
 
     def __init__(self, now: float) -> None:
         self._pings: list[Ping] = []  # unanswered, oldest first
         self.last_byte: float = now
         self.answered: bool = True
+        self.in_hand: bool = False
         self.was_paused: bool = False
         self.latency: float | None = None
 
     def remember(self, ping: Ping) -> None:
-        """Expect a pong for a ping that was queued; of very many, the oldest are forgotten."""
+        """Expect a pong for a ping that was queued; of keepalive's own only the newest counts.
+
+        Of very many others the oldest are forgotten: a peer that never answers must not cost memory.
+        """
+        if ping.automatic:
+            self._pings = [other for other in self._pings if not other.automatic]
         self._pings.append(ping)
         if len(self._pings) > _REMEMBERED:
             del self._pings[0]
@@ -70,6 +77,7 @@ class Keepalive:
         if pinged:
             self.answered = False
             self.was_paused = paused
+            self.in_hand = True
         return pinged
 
     @property
@@ -77,8 +85,8 @@ class Keepalive:
         """Tell whether a keepalive ping has not even been given to the wire."""
         return any(ping.automatic and ping.given_at is None for ping in self._pings)
 
-    def receive_pong(self, payload: bytes, now: float) -> bool:
-        """Match a pong; True when it answers keepalive's own ping."""
+    def receive_pong(self, payload: bytes, now: float) -> Ping | None:
+        """Match a pong; return the ping that it answers, None: nobody asked."""
         for index, ping in enumerate(self._pings):
             if ping.payload == payload and ping.given_at is not None:
                 for answered in self._pings[: index + 1]:
@@ -86,5 +94,5 @@ class Keepalive:
                     answered.latency = now - answered.given_at
                 self.latency = ping.latency
                 del self._pings[: index + 1]
-                return ping.automatic
-        return False
+                return ping
+        return None

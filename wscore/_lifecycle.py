@@ -11,7 +11,7 @@ last bytes still leave and input is discarded, and CLOSED, in which the transpor
         │                   │                       │                            │
         │                   └──peer's Close──▶ REMOTE_CLOSING ──our Close──▶ DRAINING
         │                   │                       │                            │
-        └──failed───────────┴───────────────────────┴──────────▶ DRAINING        │
+        └──failed───────────────────────────────┴──────────▶ DRAINING        │
                      any state ──ended──────────────────────────────────────▶ CLOSED
 
 LOCAL_CLOSING is the half-open state: we may not write any more, and messages of the peer are delivered
@@ -64,7 +64,6 @@ TRANSITIONS: Final[dict[tuple[State, Step], State]] = {
     (State.OPEN, Step.CLOSE_SENT): State.LOCAL_CLOSING,
     (State.OPEN, Step.CLOSE_RECEIVED): State.REMOTE_CLOSING,
     (State.OPEN, Step.BROKEN): State.REMOTE_CLOSING,
-    (State.OPEN, Step.FAILED): State.DRAINING,
     (State.OPEN, Step.ENDED): State.CLOSED,
     (State.LOCAL_CLOSING, Step.CLOSE_RECEIVED): State.DRAINING,
     (State.LOCAL_CLOSING, Step.FAILED): State.DRAINING,

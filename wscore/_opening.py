@@ -27,9 +27,10 @@ class Opening:
         request, response, subprotocol: as far as they are known.
     """
 
-    __slots__ = ("_client", "_server", "_waiting", "request", "response", "subprotocol")
+    __slots__ = ("_client", "_role", "_server", "_waiting", "request", "response", "subprotocol")
 
     def __init__(self, role: Role, config: Config) -> None:
+        self._role: Role = role
         self._client: ClientHandshake | None = ClientHandshake(config) if role is Role.CLIENT else None
         self._server: ServerHandshake | None = ServerHandshake(config) if role is Role.SERVER else None
         self._waiting: bool = False  # a request waits for its answer
@@ -45,8 +46,10 @@ class Opening:
         entropy: Callable[[int], bytes],
     ) -> bytes:
         """Client: write the request."""
-        if self._client is None:
+        if self._role is Role.SERVER:
             raise LocalProtocolError("only a client sends a request")
+        if self._client is None:
+            raise LocalProtocolError("the request has been sent already")
         written = self._client.start(address, headers, subprotocols, entropy)
         self.request = self._client.request
         return written
@@ -106,6 +109,7 @@ class Opening:
         server = self._waiting_server()
         written, self.response = server.respond(status, headers, body)
         self._waiting = False
+        server.rest = b""  # nothing behind it will be looked at
         return written
 
     def refuse(self, violation: Violation) -> bytes:

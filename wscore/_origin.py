@@ -39,7 +39,7 @@ def same_origin(origin: str, host: str) -> bool:
     if match is None:  # "null", a file, a sandboxed frame: from nowhere
         return False
     default = _DEFAULT_PORTS[_ascii_lower(match[1])]
-    return _host_and_port(match[2], default) == _host_and_port(host, default)
+    return _host_and_port(match[2], default) == _host_and_port(host.removesuffix(":"), default)
 
 
 def origin_allowed(origin: str | None, host: str, allowed: str | tuple[OriginPattern, ...]) -> bool:

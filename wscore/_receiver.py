@@ -35,7 +35,7 @@ class Receiver:
         violation: after FAILED.
         discarding: go on whatever waits; a message that does not fit is dropped, and all after it.
         dropped: how many were.
-        message_arrived: set by each message, cleared by whoever looks at it.
+        data_arrived: set by each piece of a message, cleared by whoever looks at it.
     """
 
     __slots__ = (
@@ -43,9 +43,9 @@ class Receiver:
         "_inbox",
         "_parser",
         "_stats",
+        "data_arrived",
         "discarding",
         "dropped",
-        "message_arrived",
         "opcode",
         "payload",
         "violation",
@@ -61,7 +61,7 @@ class Receiver:
         self.violation: Violation | None = None
         self.discarding: bool = False
         self.dropped: int = 0
-        self.message_arrived: bool = False
+        self.data_arrived: bool = False
 
     @property
     def paused(self) -> bool:
@@ -93,6 +93,7 @@ class Receiver:
             if progress is Progress.HEADER:
                 good = assembler.begin_frame(parser.opcode, parser.final, parser.length)
             else:
+                self.data_arrived = True
                 good = assembler.add(parser.payload, parser.frame_done)
             if not good:
                 self.violation = assembler.violation
@@ -105,7 +106,6 @@ class Receiver:
         """Queue the complete message, unless there is no room and messages may be dropped."""
         message = self._assembler.take()
         assert message is not None
-        self.message_arrived = True
         self._stats.messages_received += 1
         size = self._assembler.size
         self._stats.payload_received += size

@@ -52,6 +52,7 @@ _RESERVED: Final = frozenset(
 )
 _RESERVED_IN_RESPONSE: Final = frozenset({b"connection", b"content-length", b"transfer-encoding"})
 _BODILESS: Final = (204, 205, 304)
+_WITHOUT_LENGTH: Final = (204, 304)  # RFC 9110 section 8.6
 # RFC 9110 section 7.2, RFC 6454 section 7.3, RFC 6455 section 11.3.
 _SINGLE: Final = (b"host", b"origin", b"sec-websocket-key", b"sec-websocket-version")
 
@@ -107,6 +108,7 @@ class ServerHandshake:
     def _read_request(self, reader: HeadReader, head: bytes) -> Violation | None:
         """Check the head and make `request` of it."""
         assert reader.start_line is not None
+        self._is_head = reader.start_line.startswith(b"HEAD ")
         version = _HTTP_VERSION.search(reader.start_line)
         if version is not None and (version[1], version[2]) != (b"1", b"1"):
             return Violation.HTTP_VERSION
@@ -117,7 +119,6 @@ class ServerHandshake:
         event = read_event(self._h11, head)
         if not isinstance(event, h11.Request):
             return Violation.MALFORMED_HEAD
-        self._is_head = event.method == b"HEAD"
         return _check_http(event) or self._check_upgrade(event)
 
     def _check_upgrade(self, event: h11.Request) -> Violation | None:
@@ -195,7 +196,7 @@ class ServerHandshake:
                 may not be sent.
         """
         if not _is_final_status(status):
-            raise LocalProtocolError(f"expected a final HTTP status from 200 to 599, not {status!r:.32}")
+            raise LocalProtocolError("expected a final HTTP status from 200 to 599")
         if not isinstance(body, bytes):
             raise LocalProtocolError(f"a body must be bytes, not {type(body).__name__}")
         if body and status in _BODILESS:
@@ -211,7 +212,7 @@ class ServerHandshake:
         if violation is Violation.METHOD:
             fields = [(b"Allow", b"GET")]
         elif violation is Violation.WEBSOCKET_VERSION:
-            fields = [(b"Upgrade", b"websocket"), (b"Sec-WebSocket-Version", b"13")]  # 4.4
+            fields = [(b"Sec-WebSocket-Version", b"13")]  # 4.4
         assert violation.status is not None
         body = violation.sentence.encode("ascii") + b"\n"
         return _write_response(violation.status, fields, body, self._config, send_body=not self._is_head)
@@ -252,9 +253,12 @@ def _write_response(
 ) -> bytes:
     """Write a whole response that ends the connection; to HEAD without the body (RFC 9110 section 9.3.2)."""
     names = {name.lower() for name, _ in fields}
+    if status == 426 and b"upgrade" not in names:  # RFC 9110 section 15.5.22
+        fields = [(b"Upgrade", b"websocket"), *fields]
+        names.add(b"upgrade")
     connection = b"close, Upgrade" if b"upgrade" in names else b"close"
     framing: Fields = [(b"Connection", connection)]
-    if status not in _BODILESS:
+    if status not in _WITHOUT_LENGTH:
         framing.append((b"Content-Length", str(len(body)).encode("ascii")))
     if body and b"content-type" not in names:
         framing.append((b"Content-Type", b"text/plain; charset=utf-8"))

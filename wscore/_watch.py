@@ -5,8 +5,9 @@ marks, and either is armed again or becomes a `Verdict` that the connection carr
 story of a timer stands in one branch of `judge`, and nothing else decides about time.
 
 The mark that most depends on is *progress*: the moment when output was given to the wire or was last known
-to move. While it moves, a slow network is not a dead one: neither the close handshake nor a missing pong
-nor a stall may end the connection.
+to move. While it moves, a slow network is not a dead one: a stall does not end the connection, a pong is
+not missed as long as the ping itself may still be in the backend's hands, and the close handshake is given
+up to three times its timeout, but no more: a peer that trickles cannot hold it for ever.
 """
 
 from enum import Enum
@@ -20,7 +21,9 @@ from ._timers import Timer, TimerTable
 _ANSWER_WITHIN: Final = 1.0  # seconds that a peer's Close may wait behind unread messages
 _LINGER_WITHOUT_HALF_CLOSE: Final = 1.0  # seconds to discard input after a failure, where FIN cannot be sent
 
-_UNTIL_THE_END: Final = (Timer.OPEN, Timer.KEEPALIVE, Timer.PONG, Timer.IDLE, Timer.LIFETIME, Timer.CLOSE)
+_PATIENCE: Final = 3  # times the close timeout that moving output may delay the end
+
+_UNTIL_THE_END: Final = (Timer.OPEN, Timer.KEEPALIVE, Timer.PONG, Timer.IDLE, Timer.LIFETIME)
 
 
 class Verdict(Enum):
@@ -42,13 +45,25 @@ class Watch:
         keepalive: which ping is answered by which pong.
     """
 
-    __slots__ = ("_last_data", "_progress", "_timeouts", "_timers", "keepalive")
+    __slots__ = (
+        "_close_bound",
+        "_data_moves",
+        "_last_data",
+        "_ping_moved",
+        "_progress",
+        "_timeouts",
+        "_timers",
+        "keepalive",
+    )
 
     def __init__(self, timeouts: Timeouts, now: float) -> None:
         self._timeouts: Timeouts = timeouts
         self._timers: TimerTable = TimerTable()
         self._progress: float = now
         self._last_data: float = now
+        self._data_moves: bool = False  # what was given out last holds a message
+        self._ping_moved: float = now  # when the batch that holds the keepalive ping was last known to move
+        self._close_bound: float | None = None  # beyond this, progress does not delay the end any more
         self.keepalive: Keepalive = Keepalive(now)
         self._arm(Timer.OPEN, now, timeouts.open)
 
@@ -71,25 +86,34 @@ class Watch:
         self._last_data = now
 
     def note_data(self, now: float) -> None:
-        """A message came or went."""
+        """A piece of a message came."""
         self._last_data = now
 
     def note_progress(self, now: float) -> None:
-        """Output moved, or all of it has left."""
+        """Output moved."""
         self._progress = now
+        if self._data_moves:
+            self._last_data = now
+        if self.keepalive.in_hand:
+            self._ping_moved = now
 
-    def note_given(
-        self, now: float, *, state: State, close_included: bool, paused: bool, half_close_missing: bool
-    ) -> None:
+    def note_departed(self, now: float) -> None:
+        """All output has left."""
+        self.note_progress(now)
+        self._data_moves = False
+        self.keepalive.in_hand = False
+
+    def note_given(self, now: float, *, state: State, data_included: bool, paused: bool) -> None:
         """Output was given to the wire: what watches over it starts."""
         self._progress = now
+        self._data_moves = data_included
+        if data_included:
+            self._last_data = now
         if not self._timers.is_armed(Timer.WRITE_STALL):
             self._arm(Timer.WRITE_STALL, now, self._timeouts.write_stall)
         if self.keepalive.note_given(now, paused=paused) and state is State.OPEN:
+            self._ping_moved = now
             self._arm(Timer.PONG, now, self._timeouts.pong)
-        if close_included:
-            self._timers.disarm(Timer.CLOSE)  # it counts from here
-        self.note_ending(now, state=state, half_close_missing=half_close_missing)
 
     def note_ending(self, now: float, *, state: State, half_close_missing: bool) -> None:
         """Give what is left of the end its deadline, if it has none; for calls that know the time."""
@@ -100,11 +124,17 @@ class Watch:
         elif state is State.LOCAL_CLOSING or state is State.DRAINING:
             linger = _LINGER_WITHOUT_HALF_CLOSE if half_close_missing else self._timeouts.close
             self._arm(Timer.CLOSE, now, linger)
+            if self._close_bound is None:
+                self._close_bound = now + _PATIENCE * (linger or 0.0)
 
     def begin_end(self) -> None:
-        """The end has begun: from here only CLOSE, which is armed anew, and WRITE_STALL count."""
+        """The end has begun: from here only CLOSE and WRITE_STALL count."""
         for timer in _UNTIL_THE_END:
             self._timers.disarm(timer)
+
+    def restart_close(self) -> None:
+        """A new part of the end begins: CLOSE is armed for it by the next call that knows the time."""
+        self._timers.disarm(Timer.CLOSE)
 
     def stop(self) -> None:
         """Nothing will happen any more."""
@@ -154,7 +184,8 @@ class Watch:
         verdict = self._unless_later(Timer.KEEPALIVE, now, last, self._timeouts.keepalive, Verdict.PING)
         if verdict is Verdict.PING:
             self._arm(Timer.KEEPALIVE, now, self._timeouts.keepalive)
-            if self._timers.is_armed(Timer.PONG) or keepalive.ping_waits:
+            unanswered = self._timers.is_armed(Timer.PONG) and not keepalive.answered
+            if unanswered or keepalive.ping_waits:
                 return Verdict.WAIT
         return verdict
 
@@ -163,7 +194,7 @@ class Watch:
         keepalive = self.keepalive
         if keepalive.answered:
             return Verdict.WAIT  # any byte is life; KEEPALIVE looks for the next silence
-        last = now if paused or keepalive.was_paused else self._progress
+        last = now if paused or keepalive.was_paused else self._ping_moved
         keepalive.was_paused = paused
         return self._unless_later(Timer.PONG, now, last, self._timeouts.pong, Verdict.GIVE_UP)
 
@@ -173,6 +204,8 @@ class Watch:
             return Verdict.ANSWER_CLOSE
         if idle:
             return Verdict.HANG_UP if state is State.DRAINING else Verdict.GIVE_UP
+        if self._close_bound is not None and now >= self._close_bound:
+            return Verdict.GIVE_UP
         timeout = self._timeouts.close or _LINGER_WITHOUT_HALF_CLOSE
         return self._unless_later(Timer.CLOSE, now, self._progress, timeout, Verdict.GIVE_UP)
 

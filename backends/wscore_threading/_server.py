@@ -50,7 +50,7 @@ _PAUSE = 1.0  # seconds without accepting when resources are short
 _LAST_WORDS = 1.0  # seconds for what was sent last to arrive, on shutdown
 _DRAIN = 10.0  # seconds for handlers to end on shutdown
 
-_UPGRADE_REQUIRED = Response(426, [("Upgrade", "websocket")], b"this is a WebSocket server\n")
+_UPGRADE_REQUIRED = Response(426, (), b"this is a WebSocket server\n")
 _SHUTTING_DOWN = Response(503, [("Retry-After", "1")], b"the server is shutting down\n")
 _BROKEN = Response(500, (), b"internal error\n")
 

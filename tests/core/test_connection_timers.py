@@ -105,14 +105,29 @@ def test_messages_either_way_hold_idle_off(role: Role) -> None:
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_pings_and_half_messages_do_not_hold_idle_off(role: Role) -> None:
+def test_pings_do_not_hold_idle_off(role: Role) -> None:
     connection = opened(role, only(idle=30))
     feed(connection, (PING, b""), (PONG, b""), now=10.0)
-    connection.receive_data(from_peer(role, TEXT, b"half", final=False), 20.0)
     connection.send_ping(now=20.0)
     connection.send_pong()
     drain(connection, 20.0)
     assert fire(connection, 30.0).sent[:1] == b"\x88"
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_message_that_is_still_coming_or_going_holds_idle_off(role: Role) -> None:
+    coming = opened(role, only(idle=30))
+    coming.receive_data(from_peer(role, TEXT, b"half", final=False), 20.0)
+    assert fire(coming, 30.0).sent == b""
+    assert fire(coming, 50.0).sent[:1] == b"\x88"
+    going = opened(role, only(idle=30))
+    going.send_bytes(b"x" * 100_000)
+    assert going.data_to_send(0.0)
+    going.handle_progress(20.0)
+    going.handle_deadline(30.0)
+    assert going.state is State.OPEN
+    going.handle_deadline(50.0)
+    assert going.state is State.LOCAL_CLOSING
 
 
 @pytest.mark.parametrize("role", ROLES)

@@ -18,7 +18,7 @@ PROGRESS = {
 LEGAL = {
     # Section 4: no frames before the handshake is over, so no Close of either side.
     State.CONNECTING: {Step.OPENED, Step.FAILED, Step.ENDED},
-    State.OPEN: {Step.CLOSE_SENT, Step.CLOSE_RECEIVED, Step.BROKEN, Step.FAILED, Step.ENDED},
+    State.OPEN: {Step.CLOSE_SENT, Step.CLOSE_RECEIVED, Step.BROKEN, Step.ENDED},
     # 5.5.1: nothing is sent after our Close; the peer may go on, and may still break a rule.
     State.LOCAL_CLOSING: {Step.CLOSE_RECEIVED, Step.FAILED, Step.ENDED},
     # 5.5.1, 7.1.7: nothing is read after the peer's Close or a broken rule, so no other rule can break.
@@ -73,7 +73,7 @@ def test_every_step_is_used() -> None:
         ([Step.OPENED, Step.CLOSE_SENT, Step.CLOSE_RECEIVED, Step.ENDED], State.CLOSED),
         # A refusal, and a broken rule: last bytes still leave.
         ([Step.FAILED], State.DRAINING),
-        ([Step.OPENED, Step.FAILED], State.DRAINING),
+        ([Step.OPENED, Step.BROKEN, Step.CLOSE_SENT], State.DRAINING),
         ([Step.OPENED, Step.BROKEN], State.REMOTE_CLOSING),
         ([Step.OPENED, Step.BROKEN, Step.CLOSE_SENT], State.DRAINING),
         ([Step.OPENED, Step.CLOSE_SENT, Step.FAILED], State.DRAINING),

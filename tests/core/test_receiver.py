@@ -83,15 +83,16 @@ def test_a_server_takes_masks_off() -> None:
     assert desk.messages() == ["Hello"]
 
 
-def test_a_message_leaves_a_mark_that_stays_until_somebody_clears_it() -> None:
+def test_a_piece_of_a_message_leaves_a_mark_that_stays_until_somebody_clears_it() -> None:
     desk = Desk()
-    desk.feed(frame(0x01, b"par"))
-    assert not desk.receiver.message_arrived
-    desk.feed(frame(0x80, b"t"))
-    assert desk.receiver.message_arrived
-    desk.receiver.message_arrived = False
     desk.feed(frame(0x89))
-    assert not desk.receiver.message_arrived
+    assert not desk.receiver.data_arrived
+    for piece in (frame(0x01, b"par"), frame(0x80, b"t")):
+        desk.feed(piece)
+        assert desk.receiver.data_arrived
+        desk.receiver.data_arrived = False
+    desk.feed(frame(0x89))
+    assert not desk.receiver.data_arrived
 
 
 def test_nothing_behind_a_control_frame_is_looked_at_before_it_was_decided_on() -> None:

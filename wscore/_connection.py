@@ -586,7 +586,8 @@ class Connection:
             if not self._messages_wait():
                 self._answer()
         else:  # our Close was sent before
-            self._watch.restart_close()
+            if not self._half_close:
+                self._watch.restart_close()  # for the shorter time that a failure lingers then
             self._settle()
             self._step(Step.FAILED)
 
@@ -608,7 +609,9 @@ class Connection:
         self._end(TransportAction.CLOSE)
 
     def _lose(self) -> None:
-        """Nothing can be sent any more: what waits is dropped."""
+        """Nothing can be sent any more: what waits is dropped, and what was held back is looked at now."""
+        self._receiver.finishing = True
+        self._parse()
         if self._state is _DRAINING or self._state is _REMOTE_CLOSING:
             self._settle()
             self._end(TransportAction.CLOSE)
@@ -694,7 +697,7 @@ class Connection:
             self._handshake_ended(timer)
             return
         if self._held_back:
-            self._receiver.discarding = True
+            self._receiver.finishing = True
             self._parse()
         self._settle(timer=timer)
         self._end(TransportAction.ABORT)

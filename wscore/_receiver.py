@@ -35,6 +35,8 @@ class Receiver:
         violation: after FAILED.
         discarding: go on whatever waits; a message that does not fit is dropped, and all after it.
         dropped: how many were.
+        finishing: the stream has ended: look at all that came, whatever waits. What is left of it is
+            no more than was read at once.
         data_arrived: set by each piece of a message, cleared by whoever looks at it.
     """
 
@@ -46,6 +48,7 @@ class Receiver:
         "data_arrived",
         "discarding",
         "dropped",
+        "finishing",
         "opcode",
         "payload",
         "violation",
@@ -61,12 +64,13 @@ class Receiver:
         self.violation: Violation | None = None
         self.discarding: bool = False
         self.dropped: int = 0
+        self.finishing: bool = False
         self.data_arrived: bool = False
 
     @property
     def paused(self) -> bool:
         """Tell whether parsing waits for the application."""
-        return self._inbox.full and not self.discarding
+        return self._inbox.full and not self.discarding and not self.finishing
 
     def feed(self, data: bytes) -> None:
         """Append bytes of the stream."""

@@ -105,11 +105,25 @@ def _open(
 def _connect_tcp(address: Address, core: Connection) -> socket.socket:
     """Connect within what is left of the open timeout."""
     deadline = core.next_deadline()
-    left = None if deadline is None else max(deadline - monotonic(), 0.001)
-    try:
-        return socket.create_connection((address.host, address.port), left)
-    except TimeoutError:
+    failed: OSError | None = None
+    for family, kind, protocol, _, place in socket.getaddrinfo(
+        address.host, address.port, type=socket.SOCK_STREAM
+    ):
+        left = None if deadline is None else deadline - monotonic()
+        if left is not None and left <= 0:
+            raise TimedOut(Timer.OPEN)
+        sock = socket.socket(family, kind, protocol)
+        try:
+            sock.settimeout(left)
+            sock.connect(place)
+            return sock
+        except OSError as error:
+            sock.close()
+            failed = error
+    if isinstance(failed, TimeoutError):
         raise TimedOut(Timer.OPEN) from None
+    assert failed is not None  # getaddrinfo gives an address or raises
+    raise failed
 
 
 def _make_filter(address: Address, context: ssl_module.SSLContext | None) -> TLSFilter | None:

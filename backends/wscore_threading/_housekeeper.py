@@ -13,12 +13,15 @@ import logging
 import os
 import threading
 from collections import deque
+from collections.abc import Callable
+from functools import partial
 from time import monotonic
 from typing import final
 
 from ._link import Link
 
 _TICK = 0.25
+_READ_SHARE = 0.05  # seconds of a tick for reading where nobody does
 _HOLD = 0.002  # how long a reply may wait for others to share its write
 _FAST_TICKS_KEPT = 25  # how long to stay awake after the last held reply
 _IDLE_TICKS = 20  # how long to stay without any link
@@ -41,15 +44,21 @@ class Housekeeper:
         self._running = False
         self._fast = 0  # fast ticks left
         self._idle = 0
+        self._turn = 0  # which of the links that nobody reads is next
 
     def add(self, link: Link) -> None:
         """Keep time for link until it is released."""
         with self._changed:
             self._links.add(link)
             self._idle = 0
-            if not self._running:
-                self._running = True
+            if self._running:
+                return
+            try:
                 threading.Thread(target=self._run, name="wscore-housekeeper", daemon=True).start()
+            except BaseException:  # the system has no more threads
+                self._links.discard(link)
+                raise
+            self._running = True
 
     def flush_soon(self, link: Link) -> None:
         """Link holds output back: flush it within 2 ms, unless it does that itself before."""
@@ -86,23 +95,40 @@ class Housekeeper:
                 return
             self._held.popleft()
             if link.flush_at is not None:
-                link.flush()
+                self._guarded(link, link.flush)
 
     def _tick_all(self, now: float) -> None:
-        """Give every link its tick, and forget those that are over."""
+        """Keep the time of every link, read where nobody does, and forget what is over."""
         with self._changed:
             links = list(self._links)
+        unread: list[Link] = []
         for link in links:
-            try:
-                link.tick(now)
-            except Exception:  # one broken link must not stop the clock of the others
-                _log.exception("a session could not be kept: it is aborted")
-                link.abort()
+            self._guarded(link, partial(link.keep_time, now))
+            if link.count_tick():
+                unread.append(link)
             if link.released:
                 with self._changed:
                     self._links.discard(link)
         with self._changed:
             self._idle = 0 if self._links else self._idle + 1
+        self._read_unread(unread, now)
+
+    def _read_unread(self, links: list[Link], now: float) -> None:
+        """Read links in turn, for a share of the tick: what many peers send must not delay the timers."""
+        self._turn = self._turn % len(links) if links else 0
+        for link in links[self._turn :] + links[: self._turn]:
+            if monotonic() - now > _READ_SHARE:
+                return
+            self._turn += 1
+            self._guarded(link, link.read_if_nobody_does)
+
+    def _guarded(self, link: Link, act: Callable[[], None]) -> None:
+        """Do something for link; one that is broken must not stop the clock of the others."""
+        try:
+            act()
+        except Exception:
+            _log.exception("a session could not be kept: it is aborted")
+            link.abort()
 
     def _stay(self) -> bool:
         """Tell whether to go on: yes while there are links, and for a while after."""

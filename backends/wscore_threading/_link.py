@@ -82,17 +82,19 @@ class Link:
             False when the time was up first.
         """
         deadline = None if timeout is None else monotonic() + timeout
+        looked = False  # even without any time, look at what is there
         while True:
             reading, left = False, None
             with self.state:
                 done, work = ready(), self._has_work()
                 if not done and not work:
                     left = None if deadline is None else deadline - monotonic()
-                    if left is not None and left <= 0:
+                    if left is not None and left <= 0 and looked:
                         return False
+                    looked = True
                     reading = self._become_reader()
                     if not reading:
-                        self._changed.wait(left)
+                        self._changed.wait(left if left is None else max(left, 0.0))
             if work:
                 self.flush()
             elif reading:
@@ -340,26 +342,42 @@ class Link:
         finally:
             self._writing.release()
 
-    # What the housekeeper does.
+    # What the housekeeper does; nothing of it blocks.
 
-    def tick(self, now: float) -> None:
-        """Read if nobody has for a tick, let timers fire, write what waits. Never blocks."""
-        with self.state:
-            self._unread_ticks += 1
-            reading = self._unread_ticks > 1 and self._become_reader()
-        if reading:
-            try:
-                self._take(self._receive(self._wire.receive_now))
-            finally:
-                self._leave_reading()
+    def keep_time(self, now: float) -> None:
+        """Let timers fire, and write what found no room before."""
+        if self._write_failed and not self.core.wants_read:
+            self._lose(ConnectionError("the peer is gone"))  # nobody will read that it is
         deadline = self.core.next_deadline()
         if deadline is not None and deadline <= now:
+            self.read_if_nobody_does()  # what has arrived may be what a timer waits for
             with self.state:
                 before = self.core.buffered_amount
                 self.core.handle_deadline(monotonic())
                 self._uncork(before)
                 self._changed.notify_all()
-        if not self.corked:
+        self._stuck = False
+        if self._has_work():
+            self.flush()
+        else:
+            self._release_if_over()
+
+    def count_tick(self) -> bool:
+        """Tell whether nobody has read for a whole tick, although there may be something to read."""
+        self._unread_ticks += 1
+        return self._unread_ticks > 1 and self.core.wants_read
+
+    def read_if_nobody_does(self) -> None:
+        """Read once what is there, and answer it."""
+        with self.state:
+            reading = self._become_reader()
+        if not reading:
+            return
+        try:
+            self._take(self._receive(self._wire.receive_now))
+        finally:
+            self._leave_reading()
+        if self._has_work():
             self.flush()
 
     def run_to_the_end(self) -> None:

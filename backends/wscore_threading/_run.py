@@ -12,7 +12,9 @@ from wscore import (
     Delivery,
     Endpoint,
     Event,
+    LocalProtocolError,
     Opened,
+    State,
     TimedOut,
     WSCoreError,
     error_from,
@@ -51,10 +53,14 @@ def failure(link: Link, closed: Closed) -> Exception:
 
 def run(target: Endpoint | Callable[[Any], object], session: Session, opened: Opened) -> None:
     """Bring a session to its endpoint, or run the function of it, until TCP is over."""
-    if isinstance(target, Endpoint):
-        _run_endpoint(target, session, opened)
-    else:
-        _run_function(target, session)
+    try:
+        if isinstance(target, Endpoint):
+            _run_endpoint(target, session, opened)
+        else:
+            _run_function(target, session)
+    finally:
+        if session.state is not State.CLOSED:
+            session.abort()  # it was left by SystemExit or the like: nobody would drive it any more
 
 
 def _run_function(function: Callable[[Any], object], session: Session) -> None:
@@ -64,6 +70,11 @@ def _run_function(function: Callable[[Any], object], session: Session) -> None:
         function(session)
     except ConnectionClosed:
         pass  # the connection ended under its hands: nothing to report
+    except LocalProtocolError:
+        if session.state is State.OPEN:
+            log.exception("a handler raised")
+            code = CloseCode.INTERNAL_ERROR.value
+        # otherwise somebody else has begun to close under its hands: nothing to report either
     except CloseError as error:
         code, reason = error.code, error.reason
     except Exception:

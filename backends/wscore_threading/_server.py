@@ -7,6 +7,7 @@ and never spins.
 
 import errno
 import logging
+import os
 import selectors
 import socket
 import ssl as ssl_module
@@ -19,6 +20,7 @@ from typing import Any, Self, final
 from wscore import (
     CloseCode,
     Closed,
+    CloseError,
     Config,
     Connection,
     Handler,
@@ -84,7 +86,8 @@ class Server:
         self._free = threading.Semaphore(max_connections)
         self._lock = threading.Lock()
         self._threads: set[threading.Thread] = set()
-        self._links: set[Link] = set()
+        self._links: dict[Link, threading.Thread] = {}
+        self._process = os.getpid()
         self._sessions: set[Session] = set()
         self._farewell = CloseCode.GOING_AWAY.value, ""  # what shutdown closes sessions with
         self._pausing = False  # accepting pauses for want of resources, which has been said
@@ -116,7 +119,14 @@ class Server:
         Args:
             code, reason: what the sessions are closed with.
             timeout: seconds that handlers and peers may take.
+
+        Raises:
+            ValueError: a code or reason that may not be sent.
         """
+        CloseError(code, reason)  # raises before anything has stopped
+        if os.getpid() != self._process:
+            self._leave_to_the_parent()
+            return
         with self._lock:
             first = not self._stopping.is_set()
             if first:
@@ -136,10 +146,16 @@ class Server:
             session.close(code, reason, wait=False)
         self._join(monotonic() + timeout)
         with self._lock:
-            links = list(self._links)
+            links = [link for link, thread in self._links.items() if thread is not threading.current_thread()]
         for link in links:
             link.abort()
         self._join(monotonic() + _LAST_WORDS)
+        self._stopped.set()
+
+    def _leave_to_the_parent(self) -> None:
+        """In a forked child: close its own copies of the listening sockets and touch nothing else."""
+        for listener in self._listeners:
+            listener.close()
         self._stopped.set()
 
     def _join(self, deadline: float) -> None:
@@ -232,13 +248,13 @@ class Server:
             tls = None if self._ssl is None else TLSFilter(self._ssl, server_side=True)
             addresses = sock.getsockname(), address
             link = Link(core, Wire(sock), tls)
+            housekeeper.add(link)
         except BaseException:
             sock.close()
             self._done(threading.current_thread())
             raise
-        housekeeper.add(link)
         with self._lock:
-            self._links.add(link)
+            self._links[link] = threading.current_thread()
             late = self._stopping.is_set()  # then shutdown may not have seen this link
         if late:
             link.abort()
@@ -252,7 +268,7 @@ class Server:
             link.abort()
         finally:
             with self._lock:
-                self._links.discard(link)
+                self._links.pop(link, None)
             self._done(threading.current_thread())
 
     def _open(self, link: Link) -> Opened | None:
@@ -290,6 +306,9 @@ class Server:
             response = None if self._process_request is None else self._process_request(request)
         except Exception:
             _log.exception("process_request raised")
+            return _BROKEN
+        if not isinstance(response, Response | None):
+            _log.error("process_request returned neither a Response nor None")
             return _BROKEN
         if response is None and not request.is_upgrade:
             return _UPGRADE_REQUIRED

@@ -149,6 +149,7 @@ class Session:
         link = self._link
         with link.state:
             ping = link.core.send_ping(payload, now=monotonic())
+            link.corked = False  # what is held goes along
         answered = link.wait_until(lambda: ping.latency is not None or link.core.closed is not None, timeout)
         if ping.latency is not None:
             return ping.latency
@@ -245,8 +246,9 @@ class Session:
         Args:
             code: 1000-1003, 1007-1014 or 3000-4999.
             reason: at most 123 bytes of UTF-8.
-            wait: True: return when the connection is over, within `Timeouts.close`. Unread messages do
-                not delay it: those that fit are kept for `recv`, the others dropped and counted in
+            wait: True: return when the connection is over, within `Timeouts.close`, or three times
+                that while the peer still reads what was sent before. Unread messages do not delay it:
+                those that fit are kept for `recv`, the others dropped and counted in
                 ``closed.dropped``. False: only say so; the peer may go on until its own Close.
 
         Raises:

@@ -118,7 +118,10 @@ def _timeouts(**values: Any) -> Timeouts:
 
 
 @pytest.mark.parametrize("name", TIMEOUTS)
-@pytest.mark.parametrize("value", [0, 0.0, 0.0009, -1, -0.5, "1", True, 2e9, 10**400, float("nan"), float("inf"), float("-inf"), 1j])
+@pytest.mark.parametrize(
+    "value",
+    [0, 0.0, 0.0009, -1, -0.5, "1", True, 2e9, 10**400, float("nan"), float("inf"), float("-inf"), 1j],
+)
 def test_a_timeout_is_a_positive_number(name: str, value: object) -> None:
     with pytest.raises(ValueError, match=f"^{name} must be a positive number"):
         _timeouts(**{name: value})

@@ -75,7 +75,6 @@ def test_every_step_is_used() -> None:
         ([Step.FAILED], State.DRAINING),
         ([Step.OPENED, Step.BROKEN, Step.CLOSE_SENT], State.DRAINING),
         ([Step.OPENED, Step.BROKEN], State.REMOTE_CLOSING),
-        ([Step.OPENED, Step.BROKEN, Step.CLOSE_SENT], State.DRAINING),
         ([Step.OPENED, Step.CLOSE_SENT, Step.FAILED], State.DRAINING),
         ([Step.ENDED], State.CLOSED),
         ([Step.OPENED, Step.ENDED], State.CLOSED),

@@ -177,7 +177,9 @@ def test_when_the_end_begins_only_output_is_watched_further() -> None:
     assert set(armed(watched) | armed(opening)) == set(TIMERS)
     for each in (watched, opening):
         each.begin_end()
-    assert (armed(watched), armed(opening)) == ({Timer.WRITE_STALL: 7.0}, {})
+    assert (armed(watched), armed(opening)) == ({Timer.CLOSE: 2.0, Timer.WRITE_STALL: 7.0}, {})
+    watched.restart_close()
+    assert armed(watched) == {Timer.WRITE_STALL: 7.0}
     watched.stop()
     assert armed(watched) == {}
 

@@ -35,17 +35,15 @@ def give(
     *,
     state: State = State.OPEN,
     close_included: bool = False,
+    data_included: bool = False,
     paused: bool = False,
     half_close_missing: bool = False,
 ) -> None:
-    """Give output to the wire."""
-    watched.note_given(
-        now,
-        state=state,
-        close_included=close_included,
-        paused=paused,
-        half_close_missing=half_close_missing,
-    )
+    """Give output to the wire, as a connection does."""
+    if close_included:
+        watched.restart_close()
+    watched.note_given(now, state=state, data_included=data_included, paused=paused)
+    watched.note_ending(now, state=state, half_close_missing=half_close_missing)
 
 
 def send_ping(watched: Watch, *, automatic: bool = True) -> None:

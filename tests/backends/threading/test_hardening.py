@@ -1,0 +1,120 @@
+"""What an attacker tried: sessions that would never end, clocks that stop, handlers that leave oddly."""
+
+import threading
+from time import monotonic
+
+import pytest
+
+from support.eventually import PATIENCE, background, eventually
+from support.handshakes import request
+from support.raw import dial, dial_upgraded
+from support.threaded import client_of_raw_server, echo, echo_server, pair, url_of
+from support.wire import TEXT, frame
+from wscore import BatchMode, Closed, Config, ConnectionClosed, Limits, Request, State, Timeouts
+from wscore_threading import Session, connect, serve
+
+SMALL = Config(limits=Limits(inbox_high=1000, inbox_low=100), timeouts=Timeouts(close=2.0))
+
+
+def test_a_lost_peer_ends_a_session_whose_inbox_is_full_and_whose_handler_only_sends() -> None:
+    ended = threading.Event()
+
+    def talk(session: Session) -> None:
+        try:
+            while True:
+                session.send("tick")
+                threading.Event().wait(0.01)
+        finally:
+            ended.set()
+
+    with serve(talk, "127.0.0.1", config=SMALL) as server, dial_upgraded(server.port) as peer:
+        peer.send(frame(TEXT, b"x" * 5000, masked=True) * 4)
+        eventually(lambda: server.sessions)
+        peer.reset()
+        assert ended.wait(PATIENCE)
+        eventually(lambda: not server.sessions)
+
+
+def test_abort_settles_a_session_whose_inbox_is_full() -> None:
+    with client_of_raw_server(SMALL) as (session, peer):
+        peer.send(frame(TEXT, b"x" * 5000, masked=False) * 4)
+        eventually(lambda: session._link.core.events_waiting)
+        waiting = background(lambda: session.ping(timeout=None))
+        session.abort()
+        with pytest.raises(ConnectionClosed):
+            waiting.result()
+        assert session.closed is not None and session.closed.code == 1006
+        with pytest.raises(ConnectionClosed):
+            session.send("too late")
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_handler_that_leaves_by_system_exit_ends_its_connection() -> None:
+    def leave(session: Session) -> None:
+        raise SystemExit
+
+    with serve(leave, "127.0.0.1") as server, connect(url_of(server)) as session:
+        event = session.next_event(PATIENCE)
+        assert isinstance(event, Closed) and event.code == 1006
+
+
+def test_recv_without_any_time_looks_at_what_is_there() -> None:
+    with pair() as (ours, theirs):
+        theirs.send("here")
+        begun = monotonic()
+        while True:
+            try:
+                assert ours.recv(timeout=0) == "here"
+                break
+            except TimeoutError:
+                assert monotonic() - begun < PATIENCE
+        assert monotonic() - begun < 0.2  # sooner than anybody else would have read
+
+
+def test_a_ping_takes_along_what_batch_mode_on_holds() -> None:
+    with echo_server() as server, connect(url_of(server)) as session:
+        session.batch_mode = BatchMode.ON
+        session.send("held")
+        assert session.ping(timeout=PATIENCE) >= 0
+        assert session.recv(PATIENCE) == "held"
+
+
+def test_shutdown_with_a_code_that_may_not_be_sent_stops_nothing() -> None:
+    with echo_server() as server:
+        with pytest.raises(ValueError, match="may be sent"):
+            server.shutdown(1005)
+        with connect(url_of(server)) as session:
+            session.send("still here")
+            assert session.recv(PATIENCE) == "still here"
+
+
+def test_an_answer_that_is_no_response_is_an_internal_error() -> None:
+    def confused(received: Request) -> object:
+        return "yes"
+
+    with (
+        serve(echo, "127.0.0.1", process_request=confused) as server,  # type: ignore[arg-type]
+        dial(server.port) as peer,
+    ):
+        peer.send(request())
+        assert peer.read_head().startswith(b"HTTP/1.1 500 ")
+
+
+def test_a_handler_that_sends_while_somebody_else_closes_is_no_error(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    sending = threading.Event()
+
+    def talk(session: Session) -> None:
+        while True:
+            session.send("tick")
+            sending.set()
+
+    with serve(talk, "127.0.0.1") as server, connect(url_of(server)) as session:
+        assert sending.wait(PATIENCE)
+        background(server.shutdown)
+        with pytest.raises(ConnectionClosed):
+            while True:
+                session.recv(PATIENCE)
+    eventually(lambda: session.state is State.CLOSED)
+    assert "raised" not in caplog.text

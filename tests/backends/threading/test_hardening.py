@@ -16,6 +16,12 @@ from wscore_threading import Session, connect, serve
 SMALL = Config(limits=Limits(inbox_high=1000, inbox_low=100), timeouts=Timeouts(close=2.0))
 
 
+def receive_for_ever(session: Session) -> None:
+    """Receive until there is nothing more."""
+    while True:
+        session.recv(PATIENCE)
+
+
 def test_a_lost_peer_ends_a_session_whose_inbox_is_full_and_whose_handler_only_sends() -> None:
     ended = threading.Event()
 
@@ -114,7 +120,6 @@ def test_a_handler_that_sends_while_somebody_else_closes_is_no_error(
         assert sending.wait(PATIENCE)
         background(server.shutdown)
         with pytest.raises(ConnectionClosed):
-            while True:
-                session.recv(PATIENCE)
+            receive_for_ever(session)
     eventually(lambda: session.state is State.CLOSED)
     assert "raised" not in caplog.text

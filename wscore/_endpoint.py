@@ -20,7 +20,7 @@ from typing import Any, Final, TypeAlias, assert_never, final
 
 from ._codes import CloseCode
 from ._config import Config
-from ._errors import CloseError, ConnectionClosed, error_from
+from ._errors import CloseError, ConnectionClosed, LocalProtocolError, error_from
 from ._events import (
     Closed,
     CloseReceived,
@@ -108,9 +108,11 @@ class Delivery:
         session: what the hooks get.
         close: starts closing with a code and a reason; must not wait and must not raise.
         report: takes a hook's name and what it raised, where no `on_error` would hear of it.
+        may_send: tells whether our Close has not been sent yet. A hook that meets it unawares, because
+            another thread has begun to close, has done nothing wrong.
     """
 
-    __slots__ = ("_close", "_connected", "_endpoint", "_failed", "_report", "_session")
+    __slots__ = ("_close", "_connected", "_endpoint", "_failed", "_may_send", "_report", "_session")
 
     def __init__(
         self,
@@ -119,11 +121,13 @@ class Delivery:
         *,
         close: Callable[[int, str], object],
         report: Callable[[str, Exception], object],
+        may_send: Callable[[], bool] = lambda: True,
     ) -> None:
         self._endpoint = endpoint
         self._session = session
         self._close = close
         self._report = report
+        self._may_send = may_send
         self._connected = False
         self._failed = False
 
@@ -155,6 +159,9 @@ class Delivery:
             hook(self._session, *arguments)
         except ConnectionClosed:
             pass  # the connection ended under the hook's hands: on_close will tell
+        except LocalProtocolError as error:
+            if self._may_send():
+                self._fail(name, error)
         except Exception as error:
             self._fail(name, error)
 

@@ -71,7 +71,7 @@ def _run_function(function: Callable[[Any], object], session: Session) -> None:
     except ConnectionClosed:
         pass  # the connection ended under its hands: nothing to report
     except LocalProtocolError:
-        if session.state is State.OPEN:
+        if session.state is not State.LOCAL_CLOSING:
             log.exception("a handler raised")
             code = CloseCode.INTERNAL_ERROR.value
         # otherwise somebody else has begun to close under its hands: nothing to report either
@@ -90,6 +90,7 @@ def _run_endpoint(endpoint: Endpoint, session: Session, opened: Opened) -> None:
         session,
         close=lambda code, reason: session.close(code, reason, wait=False),
         report=lambda hook, error: log.error("%s raised", hook, exc_info=error),
+        may_send=lambda: session.state is not State.LOCAL_CLOSING,
     )
     delivery.deliver(opened)
     while True:

@@ -145,6 +145,23 @@ def test_after_our_close_a_broken_rule_sends_nothing_more(role: Role) -> None:
     )
 
 
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize(("half_close", "until"), [(True, 10.0), (False, 2.0)])
+def test_a_broken_rule_after_our_close_lingers_briefly_where_fin_cannot_be_sent(
+    role: Role, half_close: bool, until: float
+) -> None:
+    # With half a close the peer sees our end at once, and the timeout of the close handshake goes on.
+    connection = opened(role, half_close=half_close)
+    connection.close(now=0.0)
+    drain(connection, 0.0)
+    assert connection.next_deadline() == 10.0
+    connection.receive_data(b"\xff", 1.0)
+    assert the_end(drain(connection, 1.0).events).violation is Violation.RESERVED_BITS
+    assert connection.next_deadline() == until
+    connection.handle_deadline(until)
+    assert (connection.state, connection.transport_action()) == (State.CLOSED, TransportAction.CLOSE)
+
+
 # In its place: how the stream was cut must not decide which replies leave.
 
 

@@ -19,6 +19,7 @@ from wscore import (
     Event,
     Handler,
     Headers,
+    LocalProtocolError,
     Opened,
     PingReceived,
     PongReceived,
@@ -106,12 +107,13 @@ class Backend:
     closes: list[tuple[int, str]] = field(default_factory=list)
     reports: list[tuple[str, Exception]] = field(default_factory=list)
 
-    def deliver(self, endpoint: Endpoint, *events: Event) -> None:
+    def deliver(self, endpoint: Endpoint, *events: Event, may_send: bool = True) -> None:
         delivery = Delivery(
             endpoint,
             SESSION,
             close=lambda code, reason: self.closes.append((code, reason)),
             report=lambda name, error: self.reports.append((name, error)),
+            may_send=lambda: may_send,
         )
         for event in events:
             delivery.deliver(event)
@@ -119,6 +121,22 @@ class Backend:
 
 def a_function(session: object) -> None:
     """Be a handler of the fourth shape."""
+
+
+@pytest.mark.parametrize("may_send", [False, True])
+def test_a_hook_that_sends_after_our_close_has_done_nothing_wrong(may_send: bool) -> None:
+    class Talker(Endpoint):
+        """Sends when it may not."""
+
+        @override
+        def on_message(self, session: object, message: str | bytes) -> None:
+            """Meet a Close that another thread has sent."""
+            raise LocalProtocolError
+
+    backend = Backend()
+    backend.deliver(Talker(), OPENED, "one", "two", CLEAN, may_send=may_send)
+    assert backend.closes == ([(1011, "")] if may_send else [])
+    assert [name for name, _ in backend.reports] == (["on_message"] if may_send else [])
 
 
 def test_a_class_gives_every_connection_an_instance_of_its_own() -> None:

@@ -10,7 +10,19 @@ from support.handshakes import request
 from support.raw import dial, dial_upgraded
 from support.threaded import client_of_raw_server, echo, echo_server, pair, url_of
 from support.wire import TEXT, frame
-from wscore import BatchMode, Closed, Config, ConnectionClosed, Limits, Request, State, Timeouts
+from wscore import (
+    BatchMode,
+    Closed,
+    Config,
+    ConnectionClosed,
+    Endpoint,
+    Handler,
+    Limits,
+    Request,
+    State,
+    Timeouts,
+)
+from wscore._typing import override
 from wscore_threading import Session, connect, serve
 
 SMALL = Config(limits=Limits(inbox_high=1000, inbox_low=100), timeouts=Timeouts(close=2.0))
@@ -106,20 +118,32 @@ def test_an_answer_that_is_no_response_is_an_internal_error() -> None:
         assert peer.read_head().startswith(b"HTTP/1.1 500 ")
 
 
+class Talker(Endpoint):
+    """Answers every message twice."""
+
+    @override
+    def on_message(self, session: Session, message: str | bytes) -> None:
+        """Send, whatever else happens."""
+        session.send(message)
+        session.send(message)
+
+
+def talk(session: Session) -> None:
+    """Send without end."""
+    while True:
+        session.send("tick")
+
+
+@pytest.mark.parametrize("handler", [Talker, talk])
 def test_a_handler_that_sends_while_somebody_else_closes_is_no_error(
-    caplog: pytest.LogCaptureFixture,
+    handler: Handler, caplog: pytest.LogCaptureFixture
 ) -> None:
-    sending = threading.Event()
-
-    def talk(session: Session) -> None:
-        while True:
-            session.send("tick")
-            sending.set()
-
-    with serve(talk, "127.0.0.1") as server, connect(url_of(server)) as session:
-        assert sending.wait(PATIENCE)
+    with serve(handler, "127.0.0.1") as server, connect(url_of(server)) as session:
+        for _ in range(100):
+            session.send("hello")
+        session.recv(PATIENCE)
         background(server.shutdown)
         with pytest.raises(ConnectionClosed):
             receive_for_ever(session)
-    eventually(lambda: session.state is State.CLOSED)
+    assert session.state is State.CLOSED
     assert "raised" not in caplog.text

@@ -86,7 +86,7 @@ class Inbox:
         """Leave a gap where it was; close the gaps when they have become many."""
         self._events[self._controls.pop(0) - self._cut] = None
         self._waiting -= 1
-        if len(self._events) - self._head - self._waiting >= _CUT_AT:
+        if len(self._events) - self._head - self._waiting >= max(_CUT_AT, self._waiting):
             kept = [index for index, event in enumerate(self._events) if event is not None]
             self._events = [self._events[index] for index in kept]
             self._sizes = [self._sizes[index] for index in kept]

@@ -124,8 +124,8 @@ class Watch:
         elif state is State.LOCAL_CLOSING or state is State.DRAINING:
             linger = _LINGER_WITHOUT_HALF_CLOSE if half_close_missing else self._timeouts.close
             self._arm(Timer.CLOSE, now, linger)
-            if self._close_bound is None:
-                self._close_bound = now + _PATIENCE * (linger or 0.0)
+            if self._close_bound is None and linger is not None:
+                self._close_bound = now + _PATIENCE * (self._timeouts.close or linger)
 
     def begin_end(self) -> None:
         """The end has begun: from here only CLOSE and WRITE_STALL count."""
@@ -204,10 +204,10 @@ class Watch:
             return Verdict.ANSWER_CLOSE
         if idle:
             return Verdict.HANG_UP if state is State.DRAINING else Verdict.GIVE_UP
-        if self._close_bound is not None and now >= self._close_bound:
-            return Verdict.GIVE_UP
-        timeout = self._timeouts.close or _LINGER_WITHOUT_HALF_CLOSE
-        return self._unless_later(Timer.CLOSE, now, self._progress, timeout, Verdict.GIVE_UP)
+        due = self._progress + (self._timeouts.close or _LINGER_WITHOUT_HALF_CLOSE)
+        if self._close_bound is not None:
+            due = min(due, self._close_bound)
+        return self._unless_later(Timer.CLOSE, now, due, 0.0, Verdict.GIVE_UP)
 
     def _unless_later(
         self, timer: Timer, now: float, mark: float, timeout: float | None, verdict: Verdict

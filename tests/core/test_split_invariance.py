@@ -9,7 +9,7 @@ from collections.abc import Iterable
 import pytest
 
 from support.streams import Stream, streams
-from support.wire import connecting
+from support.wire import REQUEST, RESPONSE, connecting
 from wscore import Config, ConnectionClosed, Event, Limits, Opened, RequestReceived, Role
 from wscore.testing import cuttings
 
@@ -74,6 +74,15 @@ def run(stream: Stream, chunks: Iterable[bytes]) -> list[object]:
     return [events, *seen, sent, connection.state, connection.closed, connection.transport_action()]
 
 
+def first_cut(data: bytes) -> int:
+    """Return where single cuts begin: inside the one good head that most streams share, they are all alike.
+
+    Its last four bytes are cut in every stream: there, what comes behind it is in the same segment or not.
+    """
+    heads = [head for head in (REQUEST, RESPONSE) if data.startswith(head) and data != head]
+    return len(heads[0]) - 4 if heads else 1
+
+
 def test_there_are_enough_streams_of_all_kinds() -> None:
     assert len({stream.name for stream in STREAMS}) == len(STREAMS) >= 180
     short = [stream for stream in STREAMS if len(stream.data) <= SHORT]
@@ -93,7 +102,7 @@ def test_how_a_stream_is_cut_changes_nothing(stream: Stream) -> None:
     for chunks in cuttings(data, seed=len(data), count=RANDOM):
         assert run(stream, chunks) == whole, [len(chunk) for chunk in chunks]
     if len(data) <= SHORT:
-        for cut in range(1, len(data)):
+        for cut in range(first_cut(data), len(data)):
             assert run(stream, [data[:cut], data[cut:]]) == whole, cut
 
 

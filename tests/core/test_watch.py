@@ -16,8 +16,10 @@ from support.watching import (
     armed,
     byte,
     data,
+    departed,
     fire,
     give,
+    given,
     nothing,
     noting,
     pause,
@@ -68,7 +70,7 @@ GIVEN: dict[str, tuple[Marks, State, bool, Armed]] = {
     "output": (nothing, State.OPEN, False, {Timer.WRITE_STALL: 40.0}),
     "a request": (nothing, State.CONNECTING, False, {Timer.WRITE_STALL: 40.0}),
     "output behind other output": (
-        lambda w: give(w, 4.0),
+        given(4.0),
         State.OPEN,
         False,
         {Timer.WRITE_STALL: 34.0},  # traffic never moves a deadline
@@ -225,6 +227,27 @@ def test_a_connection_that_is_too_old_ends_whatever_came(marks: Marks) -> None:
         (noting(data(12.5), data(20.0)), Verdict.WAIT, {Timer.IDLE: 50.0}),
         (data(32.0), Verdict.WAIT, {Timer.IDLE: 62.0}),
         (noting(progress(20.0), byte(20.0), pause), Verdict.GO_AWAY, {}),  # only messages count
+        # Of what is given out, too, and as long as it moves.
+        (given(12.5), Verdict.GO_AWAY, {}),
+        (noting(given(12.5), progress(20.0), departed(21.0)), Verdict.GO_AWAY, {}),
+        (given(12.5, data_included=True), Verdict.WAIT, {Timer.IDLE: 42.5}),
+        (noting(given(12.5, data_included=True), progress(20.0)), Verdict.WAIT, {Timer.IDLE: 50.0}),
+        (noting(given(12.5, data_included=True), departed(20.0)), Verdict.WAIT, {Timer.IDLE: 50.0}),
+        (
+            noting(given(12.5, data_included=True), departed(20.0), progress(25.0)),
+            Verdict.WAIT,
+            {Timer.IDLE: 50.0},
+        ),
+        (
+            noting(given(5.0, data_included=True), departed(6.0), given(12.5), progress(25.0)),
+            Verdict.WAIT,
+            {Timer.IDLE: 36.0},
+        ),
+        (
+            noting(given(5.0, data_included=True), given(12.5), progress(25.0)),
+            Verdict.WAIT,
+            {Timer.IDLE: 35.0},
+        ),
     ],
 )
 @pytest.mark.parametrize("paused", BOTH)
@@ -256,13 +279,13 @@ SILENCES: dict[str, tuple[Marks, bool, Verdict, Armed]] = {
     "we did not read, but do": (pause, False, Verdict.PING, {Timer.KEEPALIVE: 40.0}),
     "a ping waits for the wire": (send_ping, False, Verdict.WAIT, {Timer.KEEPALIVE: 40.0}),
     "a ping waits for its pong": (
-        noting(send_ping, lambda w: give(w, 15.0)),
+        noting(send_ping, given(15.0)),
         False,
         Verdict.WAIT,
         {Timer.PONG: 25.0, Timer.KEEPALIVE: 40.0},
     ),
     "a ping was answered": (
-        noting(send_ping, lambda w: give(w, 15.0), byte(16.0)),
+        noting(send_ping, given(15.0), byte(16.0)),
         False,
         Verdict.WAIT,
         {Timer.PONG: 25.0, Timer.KEEPALIVE: 36.0},
@@ -274,7 +297,7 @@ SILENCES: dict[str, tuple[Marks, bool, Verdict, Armed]] = {
         {Timer.KEEPALIVE: 40.0},
     ),
     "a ping of the application left": (
-        noting(lambda w: send_ping(w, automatic=False), lambda w: give(w, 15.0)),
+        noting(lambda w: send_ping(w, automatic=False), given(15.0)),
         False,
         Verdict.PING,
         {Timer.KEEPALIVE: 40.0},
@@ -289,6 +312,16 @@ def test_a_silent_peer_is_pinged(marks: Marks, paused: bool, verdict: Verdict, e
     marks(watched)
     assert fire(watched, Timer.KEEPALIVE, 20.0, paused=paused) is verdict
     assert armed(watched) == expected
+
+
+def test_a_silence_behind_an_answer_is_pinged_although_the_pong_is_still_watched_for() -> None:
+    watched = watch(keepalive=20, pong=100)
+    watched.note_opened(0.0)
+    noting(send_ping, given(0.0), byte(0.0))(watched)
+    assert armed(watched) == {Timer.KEEPALIVE: 20.0, Timer.PONG: 100.0}
+    assert fire(watched, Timer.KEEPALIVE, 20.0) is Verdict.PING
+    noting(send_ping, given(21.0))(watched)
+    assert armed(watched) == {Timer.KEEPALIVE: 40.0, Timer.PONG: 121.0}
 
 
 def test_without_a_timeout_for_pongs_every_silence_is_pinged() -> None:
@@ -310,6 +343,11 @@ PONGS: dict[str, tuple[Marks, list[tuple[float, bool, Verdict]]]] = {
     "messages of our own": (data(25.0), [(30.0, False, Verdict.GIVE_UP)]),
     "output moves no more": (progress(20.0), [(30.0, False, Verdict.GIVE_UP)]),
     "output moves": (progress(26.0), [(30.0, False, Verdict.WAIT), (36.0, False, Verdict.GIVE_UP)]),
+    "the ping has left": (departed(22.0), [(30.0, False, Verdict.WAIT), (32.0, False, Verdict.GIVE_UP)]),
+    "the ping has left, and then other output moves": (
+        noting(departed(20.0), given(24.0, data_included=True), progress(29.0), departed(29.5)),
+        [(30.0, False, Verdict.GIVE_UP)],  # a dead network takes some output, too
+    ),
     "we do not read": (
         nothing,
         [(30.0, True, Verdict.WAIT), (40.0, False, Verdict.WAIT), (50.0, False, Verdict.GIVE_UP)],
@@ -406,26 +444,69 @@ def test_last_bytes_that_move_are_waited_for_also_without_a_half_close(
     assert fire(watched, Timer.CLOSE, again, state=State.DRAINING, idle=False) is Verdict.GIVE_UP
 
 
+def fire_close(watched: Watch, now: float, *, moved_at: float) -> Verdict:
+    """Let CLOSE fire on output that is not gone and moved last at that moment."""
+    watched.note_progress(moved_at)
+    return fire(watched, Timer.CLOSE, now, state=State.LOCAL_CLOSING, given=1, idle=False)
+
+
+def test_moving_bytes_delay_the_end_three_times_and_no_more() -> None:
+    watched = watch(close=7)
+    watched.note_ending(0.0, state=State.LOCAL_CLOSING, half_close_missing=False)
+    assert fire_close(watched, 7.0, moved_at=7.0) is Verdict.WAIT
+    assert fire_close(watched, 14.0, moved_at=14.0) is Verdict.WAIT
+    assert fire_close(watched, 21.0, moved_at=21.0) is Verdict.GIVE_UP
+    assert armed(watched) == {}
+
+
+def test_the_last_delay_is_as_long_as_is_left_of_it() -> None:
+    watched = watch(close=7)
+    watched.note_ending(0.0, state=State.LOCAL_CLOSING, half_close_missing=False)
+    assert fire_close(watched, 7.0, moved_at=6.0) is Verdict.WAIT
+    assert fire_close(watched, 13.0, moved_at=12.0) is Verdict.WAIT
+    assert fire_close(watched, 19.0, moved_at=18.0) is Verdict.WAIT
+    assert armed(watched) == {Timer.CLOSE: 21.0}
+
+
+def test_what_delays_the_end_counts_from_its_beginning_through_all_its_parts() -> None:
+    watched = watch(close=7)
+    watched.note_ending(0.0, state=State.LOCAL_CLOSING, half_close_missing=False)
+    watched.restart_close()
+    watched.note_ending(5.0, state=State.LOCAL_CLOSING, half_close_missing=False)
+    assert fire_close(watched, 12.0, moved_at=12.0) is Verdict.WAIT
+    watched.restart_close()
+    watched.note_ending(15.0, state=State.DRAINING, half_close_missing=False)
+    assert fire_close(watched, 22.0, moved_at=22.0) is Verdict.GIVE_UP
+
+
+def test_without_a_timeout_nothing_is_counted_before_something_lingers() -> None:
+    watched = Watch(OFF, 0.0)
+    watched.note_ending(0.0, state=State.LOCAL_CLOSING, half_close_missing=False)
+    watched.note_ending(20.0, state=State.DRAINING, half_close_missing=True)
+    assert fire_close(watched, 21.0, moved_at=20.5) is Verdict.WAIT
+
+
 STALLS: dict[str, tuple[int, Marks, Verdict, Armed]] = {
     # bytes that are given out; marks: verdict and what is armed when WRITE_STALL (30) fires at 40
     "all has left": (0, nothing, Verdict.WAIT, {}),
     "all has left just now": (0, progress(39.0), Verdict.WAIT, {}),
+    "all has left, as was noted": (0, departed(39.0), Verdict.WAIT, {}),
     "nothing moves": (1, nothing, Verdict.GIVE_UP, {}),
     "it moves": (1, progress(15.0), Verdict.WAIT, {Timer.WRITE_STALL: 45.0}),
     "it moves by a byte": (1_000_000, progress(40.0), Verdict.WAIT, {Timer.WRITE_STALL: 70.0}),
-    "a later batch": (1, lambda w: give(w, 15.0), Verdict.WAIT, {Timer.WRITE_STALL: 45.0}),
+    "a later batch": (1, given(15.0), Verdict.WAIT, {Timer.WRITE_STALL: 45.0}),
     "the peer sends": (1, noting(data(15.0), byte(15.0)), Verdict.GIVE_UP, {}),
 }
 
 
-@pytest.mark.parametrize(("given", "marks", "verdict", "expected"), STALLS.values(), ids=STALLS.keys())
+@pytest.mark.parametrize(("size", "marks", "verdict", "expected"), STALLS.values(), ids=STALLS.keys())
 @pytest.mark.parametrize(("state", "paused"), list(product(State, BOTH)))
 def test_output_that_does_not_move_is_lost_in_every_state(
-    state: State, paused: bool, given: int, marks: Marks, verdict: Verdict, expected: Armed
+    state: State, paused: bool, size: int, marks: Marks, verdict: Verdict, expected: Armed
 ) -> None:
     watched = watch(write_stall=30)
     give(watched, 10.0)
     marks(watched)
-    judged = fire(watched, Timer.WRITE_STALL, 40.0, state=state, paused=paused, given=given, idle=not given)
+    judged = fire(watched, Timer.WRITE_STALL, 40.0, state=state, paused=paused, given=size, idle=not size)
     assert judged is verdict
     assert armed(watched) == expected

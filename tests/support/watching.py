@@ -76,13 +76,23 @@ def nothing(_: Watch) -> None:
 
 
 def data(now: float) -> Marks:
-    """A message came or went."""
+    """A piece of a message came."""
     return lambda watched: watched.note_data(now)
 
 
 def progress(now: float) -> Marks:
     """Output moved."""
     return lambda watched: watched.note_progress(now)
+
+
+def given(now: float, *, data_included: bool = False) -> Marks:
+    """Output was given to the wire."""
+    return lambda watched: give(watched, now, data_included=data_included)
+
+
+def departed(now: float) -> Marks:
+    """All output has left."""
+    return lambda watched: watched.note_departed(now)
 
 
 def byte(now: float) -> Marks:

@@ -38,6 +38,7 @@ from wscore_tls import TLSFilter
 
 from ._housekeeper import housekeeper
 from ._link import Link
+from ._listen import listen
 from ._run import failure, run, wait_for_event
 from ._session import Session
 from ._wire import Wire
@@ -375,35 +376,10 @@ def serve(
     config = config_for(handler, config)
     return Server(
         handler,
-        _listen(host, port, backlog),
+        listen(host, port, backlog),
         config=config,
         ssl=ssl,
         subprotocols=subprotocols,
         process_request=process_request,
         max_connections=max_connections,
     )
-
-
-def _listen(host: str | None, port: int, backlog: int) -> list[socket.socket]:
-    """Listen on every address that host has; with port 0, on the same port of each."""
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    listeners: list[socket.socket] = []
-    try:
-        for family, address in dict.fromkeys((entry[0], entry[4]) for entry in found):
-            place = (address[0], listeners[0].getsockname()[1] if listeners else address[1])
-            try:
-                listener = socket.create_server(place, family=family, backlog=backlog)
-            except OSError as error:
-                # A name may have an address of a family that this machine does not speak.
-                if error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT) or len(found) == 1:
-                    raise
-                continue
-            listener.setblocking(False)
-            listeners.append(listener)
-    except BaseException:
-        for listener in listeners:
-            listener.close()
-        raise
-    if not listeners:
-        raise OSError(errno.EADDRNOTAVAIL, f"no address of {host} can be listened on")
-    return listeners

@@ -39,19 +39,19 @@ Our server (the suite is the fuzzing client):
 
     python tests/autobahn/echo_server.py 9001
     mkdir -p reports && cat > reports/fuzzingclient.json <<'END'
-    {{"outdir": "/work/server", "cases": ["*"],
+    {{"outdir": "/reports/server", "cases": ["*"],
       "servers": [{{"agent": "wscore", "url": "ws://127.0.0.1:9001"}}]}}
     END
-    docker run --rm --network host -v "$PWD/reports:/work" crossbario/autobahn-testsuite \\
-        wstest -m fuzzingclient -s /work/fuzzingclient.json
+    docker run --rm --network host -v "$PWD/reports:/reports" crossbario/autobahn-testsuite \\
+        wstest -m fuzzingclient -s /reports/fuzzingclient.json
 
 Our client (the suite is the fuzzing server):
 
     mkdir -p reports && cat > reports/fuzzingserver.json <<'END'
-    {{"url": "ws://127.0.0.1:9002", "outdir": "/work/client", "cases": ["*"]}}
+    {{"url": "ws://127.0.0.1:9002", "outdir": "/reports/client", "cases": ["*"]}}
     END
-    docker run --rm --network host -v "$PWD/reports:/work" crossbario/autobahn-testsuite \\
-        wstest -m fuzzingserver -s /work/fuzzingserver.json
+    docker run --rm --network host -v "$PWD/reports:/reports" crossbario/autobahn-testsuite \\
+        wstest -m fuzzingserver -s /reports/fuzzingserver.json
     python tests/autobahn/echo_client.py ws://127.0.0.1:9002 wscore
 
 Then open reports/server/index.html and reports/client/index.html.

@@ -3,7 +3,8 @@
 - `Pair`: a client and a server joined back to back on one virtual clock. Bytes travel when you say so,
   time passes when you say so, and the events of both sides are kept in lists.
 - `drain`: takes every output of one connection.
-- `cuttings`: one stream, cut in every way that has broken a parser before.
+- `cuttings`: one stream, cut in every way that has broken a parser before; `feed`: a connection that must
+  give the same whichever way it was cut.
 - `repeatable_entropy`: a source of "random" bytes that gives the same ones in every run.
 
 ::
@@ -95,6 +96,32 @@ def cuttings(data: bytes, *, seed: int = 0, count: int = 3) -> Iterator[list[byt
             for start, end in zip([0, *places], [*places, len(data)], strict=True)
             if start < end
         ]
+
+
+def feed(
+    make: Callable[[], Connection], data: bytes, now: float = 0.0, *, seed: int = 0, count: int = 3
+) -> Output:
+    """Feed data to fresh connections, each time cut another way, and return what all of them gave.
+
+    Args:
+        make: makes a connection in the state to start from, always the same one.
+        data: what the peer sends.
+        now: the time.
+        seed, count: of the random cuts; see `cuttings`.
+
+    Raises:
+        AssertionError: one way to cut data gave something else than data as a whole.
+    """
+    outputs: list[Output] = []
+    for pieces in cuttings(data, seed=seed, count=count):
+        connection = make()
+        for piece in pieces:
+            connection.receive_data(piece, now)
+        outputs.append(drain(connection, now))
+        if outputs[-1] != outputs[0]:
+            sizes = [len(piece) for piece in pieces]
+            raise AssertionError(f"cut into {sizes}, data gave {outputs[-1]}, not {outputs[0]}")
+    return outputs[0]
 
 
 class Pair:

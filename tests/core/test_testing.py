@@ -5,7 +5,7 @@ import doctest
 import pytest
 
 import wscore.testing
-from support.wire import KEY, RESPONSE, opened
+from support.wire import KEY, PING, RESPONSE, TEXT, from_peer, opened
 from wscore import (
     Closed,
     CloseReceived,
@@ -20,12 +20,24 @@ from wscore import (
     Timer,
     TransportAction,
 )
-from wscore.testing import Output, Pair, cuttings, drain, repeatable_entropy
+from wscore.testing import Output, Pair, cuttings, drain, feed, repeatable_entropy
 
 
 def test_the_example_in_the_module_works() -> None:
     results = doctest.testmod(wscore.testing)
     assert results.attempted > 0 and results.failed == 0
+
+
+def test_feeding_gives_what_the_stream_gives_however_it_is_cut() -> None:
+    data = from_peer(Role.SERVER, TEXT, b"hello") + from_peer(Role.SERVER, PING, b"?")
+    output = feed(lambda: opened(Role.SERVER), data)
+    assert (output.events, output.sent) == (["hello"], b"\x8a\x01?")
+
+
+def test_feeding_notices_a_connection_that_is_not_always_the_same() -> None:
+    made = iter([opened(Role.SERVER), opened(Role.SERVER, Config(limits=Limits(max_message_size=1)))])
+    with pytest.raises(AssertionError, match="cut into"):
+        feed(lambda: next(made), from_peer(Role.SERVER, TEXT, b"hello"))
 
 
 def test_the_entropy_is_the_seed_over_and_over() -> None:

@@ -63,7 +63,7 @@ class Watch:
         self._last_data: float = now
         self._data_moves: bool = False  # what was given out last holds a message
         self._ping_moved: float = now  # when the batch that holds the keepalive ping was last known to move
-        self._close_bound: float | None = None  # beyond this, progress does not delay the end any more
+        self._close_bound: float = float("inf")  # beyond this, progress does not delay the end any more
         self.keepalive: Keepalive = Keepalive(now)
         self._arm(Timer.OPEN, now, timeouts.open)
 
@@ -124,8 +124,9 @@ class Watch:
         elif state is State.LOCAL_CLOSING or state is State.DRAINING:
             linger = _LINGER_WITHOUT_HALF_CLOSE if half_close_missing else self._timeouts.close
             self._arm(Timer.CLOSE, now, linger)
-            if self._close_bound is None and linger is not None:
-                self._close_bound = now + _PATIENCE * (self._timeouts.close or linger)
+            if linger is not None:
+                bound = now + _PATIENCE * (self._timeouts.close or linger)
+                self._close_bound = min(self._close_bound, bound)  # the first one counts
 
     def begin_end(self) -> None:
         """The end has begun: from here only CLOSE and WRITE_STALL count."""
@@ -205,9 +206,7 @@ class Watch:
         if idle:
             return Verdict.HANG_UP if state is State.DRAINING else Verdict.GIVE_UP
         due = self._progress + (self._timeouts.close or _LINGER_WITHOUT_HALF_CLOSE)
-        if self._close_bound is not None:
-            due = min(due, self._close_bound)
-        return self._unless_later(Timer.CLOSE, now, due, 0.0, Verdict.GIVE_UP)
+        return self._unless_later(Timer.CLOSE, now, min(due, self._close_bound), 0.0, Verdict.GIVE_UP)
 
     def _unless_later(
         self, timer: Timer, now: float, mark: float, timeout: float | None, verdict: Verdict

@@ -59,16 +59,19 @@ class CloseCode(IntEnum):
     TLS_HANDSHAKE = 1015
 
 
+REASON_LIMIT: Final = 123  # bytes: a control frame's 125 less the code (RFC 6455 section 5.5)
 _NEVER_ON_THE_WIRE: Final = frozenset({1005, 1006, 1015})
 _REGISTERED: Final = frozenset(int(code) for code in CloseCode)
 
 
-def may_travel(code: int) -> bool:
-    """Tell whether a Close frame may carry code.
+def may_travel(code: object) -> bool:
+    """Tell whether code is a number that a Close frame may carry.
 
     The rule is one for sending and receiving: registered codes other than 1005, 1006 and 1015,
     and 3000 to 4999 (RFC 6455 sections 7.4.1 and 7.4.2).
     """
+    if not isinstance(code, int) or isinstance(code, bool):
+        return False
     if 3000 <= code <= 4999:
         return True
     return code in _REGISTERED and code not in _NEVER_ON_THE_WIRE

@@ -608,10 +608,15 @@ class Connection:
         self._settle()
         self._end(TransportAction.CLOSE)
 
+    def _parse_the_rest(self) -> None:
+        """The end is near: look at what was held back, whatever waits before it."""
+        if self._held_back:
+            self._receiver.finishing = True
+            self._parse()
+
     def _lose(self) -> None:
         """Nothing can be sent any more: what waits is dropped, and what was held back is looked at now."""
-        self._receiver.finishing = True
-        self._parse()
+        self._parse_the_rest()
         if self._state is _DRAINING or self._state is _REMOTE_CLOSING:
             self._settle()
             self._end(TransportAction.CLOSE)
@@ -696,9 +701,7 @@ class Connection:
         if self._state is _CONNECTING:
             self._handshake_ended(timer)
             return
-        if self._held_back:
-            self._receiver.finishing = True
-            self._parse()
+        self._parse_the_rest()
         self._settle(timer=timer)
         self._end(TransportAction.ABORT)
 

@@ -4,15 +4,13 @@
 Close said what, and makes `Closed` of it when the outcome is settled: once, whatever comes later.
 """
 
-from typing import Final, final
+from typing import final
 
-from ._codes import CloseCode, Side, may_travel
+from ._codes import REASON_LIMIT, CloseCode, Side, may_travel
 from ._errors import LocalProtocolError
 from ._events import Closed, CloseStatus
 from ._timers import Timer
 from ._violations import Violation
-
-_REASON_LIMIT: Final = 123  # 5.5: a control frame's 125 bytes less the code
 
 
 def read_close(payload: bytes) -> CloseStatus | Violation:
@@ -36,7 +34,7 @@ def write_close(code: int, reason: str) -> bytes:
     Raises:
         LocalProtocolError: a code that must not be sent, a reason that is not text or is too long.
     """
-    if not _is_code(code):
+    if not may_travel(code):
         raise LocalProtocolError("not a close code that may be sent: 1000-1003, 1007-1014 or 3000-4999")
     if not isinstance(reason, str):
         raise LocalProtocolError(f"a close reason must be str, not {type(reason).__name__}")
@@ -44,13 +42,9 @@ def write_close(code: int, reason: str) -> bytes:
         encoded = reason.encode("utf-8")
     except UnicodeEncodeError:
         raise LocalProtocolError("a close reason must not contain lone surrogates") from None
-    if len(encoded) > _REASON_LIMIT:
+    if len(encoded) > REASON_LIMIT:
         raise LocalProtocolError(f"a close reason has at most 123 bytes, not {len(encoded)}")
     return int(code).to_bytes(2, "big") + encoded
-
-
-def _is_code(code: object) -> bool:
-    return isinstance(code, int) and not isinstance(code, bool) and may_travel(code)
 
 
 @final

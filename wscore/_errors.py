@@ -19,7 +19,7 @@ shape for backends, so that all of them raise and report the same errors.
     └── CloseError                raised by an application's hook to close with a code of its choice
 """
 
-from ._codes import may_travel
+from ._codes import REASON_LIMIT, may_travel
 from ._events import Closed
 from ._http import Response
 from ._timers import Timer
@@ -128,19 +128,15 @@ class CloseError(WSCoreError):
     """
 
     def __init__(self, code: int, reason: str = "") -> None:
-        if not _is_whole(code) or not may_travel(code) or not _fits(reason):
+        if not may_travel(code) or not _fits(reason):
             raise ValueError("not a code and a reason that may be sent")
         super().__init__(code, reason)
         self.code = code
         self.reason = reason
 
 
-def _is_whole(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
 def _fits(reason: object) -> bool:
-    return isinstance(reason, str) and len(reason.encode("utf-8")) <= 123
+    return isinstance(reason, str) and len(reason.encode("utf-8")) <= REASON_LIMIT
 
 
 def error_from(closed: Closed) -> WSCoreError | None:

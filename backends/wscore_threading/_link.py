@@ -111,10 +111,14 @@ class Link:
         return True
 
     def _leave_reading(self) -> None:
+        self._free_reading()
+        self._release_if_over()
+
+    def _free_reading(self) -> None:
+        """Give the reader flag back; who waits may take it."""
         with self.state:
             self._read_by_someone = False
             self._changed.notify_all()
-        self._release_if_over()
 
     def _read_and_leave(self, timeout: float | None) -> None:
         """Read once, waiting for input, or for room while output is stuck; then stop being the reader."""
@@ -206,13 +210,8 @@ class Link:
                         self._take(self._receive(self._wire.receive_now))
                 finally:
                     if reading:
-                        self._leave_reading_while_writing()
+                        self._free_reading()
         self.flush()
-
-    def _leave_reading_while_writing(self) -> None:
-        with self.state:
-            self._read_by_someone = False
-            self._changed.notify_all()
 
     def _drain(self) -> bool:
         """Write until nothing is left: True, or the kernel has no room: False. Holding ``_writing``."""
@@ -272,11 +271,7 @@ class Link:
         self._write_ended = True
         self.lingers_since = monotonic()
         if self._tls is not None:
-            with self.state:
-                self._tls.close()
-                self._unsent = self._take_output()
-            while self._unsent and self._write():
-                pass
+            self._close_tls(self._tls)
             self._unsent = []  # no room for 30 bytes: then the peer does without close_notify
         self._wire.end_writing()
 
@@ -334,13 +329,17 @@ class Link:
         if self._tls is None or not self._writing.acquire(blocking=False):
             return
         try:
-            with self.state:
-                self._tls.close()
-                self._unsent += self._take_output()
-            while self._unsent and self._write():
-                pass
+            self._close_tls(self._tls)
         finally:
             self._writing.release()
+
+    def _close_tls(self, tls: TLSFilter) -> None:
+        """Write close_notify behind what is left, as far as there is room. Holding ``_writing``."""
+        with self.state:
+            tls.close()
+            self._unsent += self._take_output()
+        while self._unsent and self._write():
+            pass
 
     # What the housekeeper does; nothing of it blocks.
 
@@ -379,6 +378,29 @@ class Link:
             self._leave_reading()
         if self._has_work():
             self.flush()
+
+    def wait_for_event(
+        self, take: Callable[[], Event | None] | None = None, timeout: float | None = None
+    ) -> Event | None:
+        """Drive the connection until there is an event, and take it.
+
+        Args:
+            take: takes an event, holding `state`; None: `next_event`.
+            timeout: seconds; None: as long as it takes.
+
+        Returns:
+            None when the time was up first.
+        """
+        taken: list[Event] = []
+        take = self.next_event if take is None else take
+
+        def ready() -> bool:
+            event = take()
+            if event is not None:
+                taken.append(event)
+            return event is not None
+
+        return taken[0] if self.wait_until(ready, timeout) else None
 
     def run_to_the_end(self) -> None:
         """Drive the connection until TCP is over, which the core bounds."""

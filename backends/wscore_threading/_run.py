@@ -28,16 +28,9 @@ log = logging.getLogger("wscore_threading")
 
 def wait_for_event(link: Link) -> Event:
     """Drive the link until its core has an event, and take it."""
-    taken: list[Event] = []
-
-    def take() -> bool:
-        event = link.next_event()
-        if event is not None:
-            taken.append(event)
-        return event is not None
-
-    link.wait_until(take)
-    return taken[0]
+    event = link.wait_for_event()
+    assert event is not None  # without a timeout there is one, at last `Closed`
+    return event
 
 
 def failure(link: Link, closed: Closed) -> Exception:

@@ -199,20 +199,13 @@ class Session:
 
     def _wait_for_event(self, timeout: float | None) -> Event:
         """Drive the connection until there is an event."""
-        taken: list[Event] = []
-
-        def take() -> bool:
-            event = self._take_event()
-            if event is not None:
-                taken.append(event)
-            return event is not None
-
         try:
-            if not self._link.wait_until(take, timeout):
-                raise TimeoutError("no message in time")
+            event = self._link.wait_for_event(self._take_event, timeout)
         finally:
             self._receiving = False
-        return taken[0]
+        if event is None:
+            raise TimeoutError("no message in time")
+        return event
 
     def _take_event(self) -> Event | None:
         """Take an event from the core; once it has none left, what ended it."""

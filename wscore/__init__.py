@@ -16,6 +16,7 @@ from ._batch import BatchMode
 from ._codes import CloseCode, Opcode, Role, Side
 from ._config import ANY_ORIGIN, SAME_ORIGIN, Config, Limits, Timeouts
 from ._connection import Connection
+from ._deflate import Deflate
 from ._endpoint import Delivery, Endpoint, Handler, config_for, endpoint_for
 from ._entropy import system_entropy
 from ._errors import (
@@ -36,16 +37,20 @@ from ._events import (
     CloseReceived,
     CloseStatus,
     Event,
+    Fragment,
     Opened,
     PingReceived,
     PongReceived,
     Refused,
     RequestReceived,
 )
+from ._extension import Codec, Extension
+from ._grammar import ExtensionOffer
 from ._handshake import HeadersLike, select_subprotocol
 from ._http import Headers, Request, Response
 from ._keepalive import Ping
 from ._lifecycle import State, TransportAction
+from ._prepared import PreparedMessage
 from ._stats import Stats
 from ._timers import Timer
 from ._url import Address, parse_url
@@ -63,13 +68,18 @@ __all__ = [
     "CloseReceived",
     "CloseStatus",
     "Closed",
+    "Codec",
     "Config",
     "Connection",
     "ConnectionClosed",
     "ConnectionLost",
+    "Deflate",
     "Delivery",
     "Endpoint",
     "Event",
+    "Extension",
+    "ExtensionOffer",
+    "Fragment",
     "Handler",
     "HandshakeRefused",
     "Headers",
@@ -82,6 +92,7 @@ __all__ = [
     "Ping",
     "PingReceived",
     "PongReceived",
+    "PreparedMessage",
     "Refused",
     "RemoteProtocolError",
     "Request",

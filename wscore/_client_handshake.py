@@ -1,8 +1,8 @@
 """The client's side of the opening handshake (RFC 6455 section 4.1): request out, response in.
 
 Nothing of a response is believed unasked: the accept token must be the one for our key, a subprotocol one
-of those offered, an extension none at all, since none is offered. A response other than 101 is not an
-error of the protocol: it is kept, with a bounded part of its body, as the `Refused` event.
+of those offered, an extension an answer to one of our offers. A response other than 101 is no error of the
+protocol: it is kept, with a bounded part of its body, as the `Refused` event.
 """
 
 import re
@@ -12,6 +12,7 @@ from typing import Final, final
 
 import h11
 
+from ._codes import Role
 from ._config import Config
 from ._errors import LocalProtocolError
 from ._grammar import has_token, is_token
@@ -31,6 +32,7 @@ from ._handshake import (
 )
 from ._head import HeadReader
 from ._http import Request, Response
+from ._negotiation import NOTHING, Agreement, agree, offer
 from ._url import Address
 from ._violations import Violation
 
@@ -60,6 +62,7 @@ class ClientHandshake:
         request: once it has been written.
         response: a 101 that passed every check, or a complete refusal.
         subprotocol: what the server chose, or None.
+        agreement: the extension that it agreed to, if any.
         rest: what came behind a 101.
     """
 
@@ -71,6 +74,7 @@ class ClientHandshake:
         "_key",
         "_reader",
         "_refusal",
+        "agreement",
         "request",
         "response",
         "rest",
@@ -88,6 +92,7 @@ class ClientHandshake:
         self.request: Request | None = None
         self.response: Response | None = None
         self.subprotocol: str | None = None
+        self.agreement: Agreement = NOTHING
         self.rest: bytes = b""
 
     def start(
@@ -116,6 +121,9 @@ class ClientHandshake:
         ]
         if offered:
             fields.append((b"Sec-WebSocket-Protocol", ", ".join(offered).encode("ascii")))
+        extensions = offer(self._config.extensions)
+        if extensions:
+            fields.append((b"Sec-WebSocket-Extensions", outgoing_text(extensions, "extension offer")))
         if not any(name.lower() == b"user-agent" for name, _ in extra):
             fields += agent_field(b"User-Agent", self._config.agent)
         fields += extra
@@ -180,15 +188,26 @@ class ClientHandshake:
             return Violation.RESPONSE_CONNECTION
         if single(event, b"sec-websocket-accept") != accept_token(self._key):
             return Violation.WEBSOCKET_ACCEPT
-        if joined(event, b"sec-websocket-extensions") is not None:
-            return Violation.UNOFFERED_EXTENSION
+        violation = self._read_agreements(event)
+        if violation is None:
+            self.response = Response(101, as_text(event.headers), reason=event.reason.decode("latin-1"))
+        return violation
+
+    def _read_agreements(self, event: h11.InformationalResponse) -> Violation | None:
+        """Look at what the server chose from our offers (RFC 6455 section 4.1, items 5 and 6)."""
+        field = joined(event, b"sec-websocket-extensions")
+        if field is not None:
+            config = self._config
+            agreement = agree(config.extensions, field, Role.CLIENT, config.limits)
+            if isinstance(agreement, Violation):
+                return agreement
+            self.agreement = agreement
         chosen = single(event, b"sec-websocket-protocol")
         if chosen is not None:
             self.subprotocol = chosen.decode("latin-1")
             assert self.request is not None
             if self.subprotocol not in self.request.subprotocols:
                 return Violation.UNOFFERED_SUBPROTOCOL
-        self.response = Response(101, as_text(event.headers), reason=event.reason.decode("latin-1"))
         return None
 
     def _read_body(self, data: bytes) -> None:

@@ -64,6 +64,27 @@ _NEVER_ON_THE_WIRE: Final = frozenset({1005, 1006, 1015})
 _REGISTERED: Final = frozenset(int(code) for code in CloseCode)
 
 
+def is_private(code: int) -> bool:
+    """Tell whether a code belongs to libraries, frameworks and applications (RFC 6455 section 7.4.2)."""
+    return 3000 <= code <= 4999
+
+
+def name_of(code: int) -> str:
+    """Return what a close code is called: "NORMAL_CLOSURE", or what its own enumeration calls it.
+
+    Returns:
+        "" for a plain number that has no registered name.
+    """
+    if isinstance(code, Enum):
+        return str(code.name)
+    return CloseCode(code).name if code in _REGISTERED else ""
+
+
+def member_of(codes: type[IntEnum] | None, code: int) -> int:
+    """Return the member of codes that code is, or code itself."""
+    return next((member for member in codes or () if member == code), code)
+
+
 def may_travel(code: object) -> bool:
     """Tell whether code is a number that a Close frame may carry.
 
@@ -72,6 +93,6 @@ def may_travel(code: object) -> bool:
     """
     if not isinstance(code, int) or isinstance(code, bool):
         return False
-    if 3000 <= code <= 4999:
+    if is_private(code):
         return True
     return code in _REGISTERED and code not in _NEVER_ON_THE_WIRE

@@ -7,7 +7,11 @@ serves any number of connections and threads.
 
 import re
 from dataclasses import dataclass, field
+from enum import IntEnum
 from typing import Final
+
+from ._codes import is_private
+from ._extension import Extension
 
 SAME_ORIGIN: Final = "same-origin"
 ANY_ORIGIN: Final = "any-origin"
@@ -15,6 +19,8 @@ ANY_ORIGIN: Final = "any-origin"
 _AGENT: Final = re.compile(r"[!-~]([ -~]{0,198}[!-~])?")
 _MAY_BE_OFF: Final = (
     "max_message_size",
+    "max_text_size",
+    "max_binary_size",
     "max_frame_size",
     "max_fragments",
     "max_empty_fragments",
@@ -30,7 +36,9 @@ class Limits:
     """What one peer may cost.
 
     Attributes:
-        max_message_size: of a received message; None for no limit. Violation.MESSAGE_TOO_BIG, 1009.
+        max_message_size: of a received message, decoded; None for no limit. MESSAGE_TOO_BIG, 1009.
+        max_text_size, max_binary_size: the same for text (as UTF-8) and for binary messages alone;
+            None: only max_message_size counts.
         max_frame_size: of a received frame; None: only the message counts. FRAME_TOO_BIG, 1009.
         max_fragments: frames of one message, empty ones included; None: one for each 64 bytes of
             max_message_size and at least 1,024. TOO_MANY_FRAGMENTS, 1008.
@@ -46,7 +54,7 @@ class Limits:
         max_informational: 1xx responses before the real one (client). TOO_MANY_INFORMATIONAL.
         refusal_body: kept of the body of a refusal (client); the rest is not read.
         early_data: held while a request waits for its answer (server). EARLY_DATA, 400.
-        inbox_high, inbox_low: waiting messages, each charged its bytes on the wire and 64: at the
+        inbox_high, inbox_low: waiting messages, each charged its payload and 64 bytes: at the
             high mark parsing and reading stop, at the low mark they go on.
         outbox_high, outbox_low: bytes that wait for the wire: `Connection.writable` turns False
             above the one and True again at the other.
@@ -54,6 +62,8 @@ class Limits:
     """
 
     max_message_size: int | None = 1024 * _KIB
+    max_text_size: int | None = None
+    max_binary_size: int | None = None
     max_frame_size: int | None = None
     max_fragments: int | None = None
     max_empty_fragments: int | None = 64
@@ -133,6 +143,14 @@ class Config:
         origins: which pages of a browser may connect (server): SAME_ORIGIN, ANY_ORIGIN, or a tuple
             of origins ("https://example.com") and compiled patterns, which must match wholly.
             A request without Origin does not come from a browser and passes. RFC 6455 section 10.2.
+        compression: how to compress, or a tuple of ways, best first; None: not at all. See `Deflate`;
+            any other `Extension` will do.
+        stream: give messages in parts, as they arrive: `Fragment` events. The limits stay; a message
+            without end needs ``Limits(max_message_size=None)``.
+        fragment_size: outgoing messages of more bytes leave in several frames of so many, and are given
+            to the wire one by one, so that pings and pongs can pass between them; None: in one.
+        close_codes: an enumeration of private close codes, 3000 to 4999 (RFC 6455 section 7.4.2):
+            received codes among them come out as its members.
         control_events: queue `PingReceived` and `PongReceived`.
         agent: the value of Server or User-Agent, at most 200 characters; None sends neither.
     """
@@ -140,6 +158,10 @@ class Config:
     limits: Limits = field(default_factory=Limits)
     timeouts: Timeouts = field(default_factory=Timeouts)
     origins: str | tuple[OriginPattern, ...] = SAME_ORIGIN
+    compression: Extension | tuple[Extension, ...] | None = None
+    stream: bool = False
+    fragment_size: int | None = None
+    close_codes: type[IntEnum] | None = None
     control_events: bool = False
     agent: str | None = "wscore"
 
@@ -151,6 +173,29 @@ class Config:
                 raise ValueError("origins must be SAME_ORIGIN, ANY_ORIGIN or a tuple of origins")
         elif not _are_origin_patterns(self.origins):
             raise TypeError("origins must be a tuple of ASCII strings and compiled patterns of text")
+        if not all(isinstance(extension, Extension) for extension in self.extensions):
+            raise TypeError("compression must be Deflate(...), another Extension, a tuple of them, or None")
+        if self.fragment_size is not None and not (
+            type(self.fragment_size) is int and self.fragment_size > 0
+        ):
+            raise ValueError("fragment_size must be a positive number of bytes, or None")
+        if self.close_codes is not None:
+            _check_close_codes(self.close_codes)
+
+    @property
+    def extensions(self) -> tuple[Extension, ...]:
+        """The ways to compress, best first; () for none."""
+        if self.compression is None:
+            return ()
+        return self.compression if isinstance(self.compression, tuple) else (self.compression,)
+
+
+def _check_close_codes(codes: object) -> None:
+    """Raise unless codes is an enumeration of private close codes."""
+    if not (isinstance(codes, type) and issubclass(codes, IntEnum)):
+        raise TypeError("close_codes must be a subclass of IntEnum")
+    if not all(is_private(code) for code in codes):
+        raise ValueError("close_codes must be 3000 to 4999 (RFC 6455 section 7.4.2)")
 
 
 def _are_origin_patterns(value: object) -> bool:

@@ -13,7 +13,7 @@ time. Each leads through `_settle`, which makes the one `Closed`, to DRAINING or
 from collections.abc import Callable, Sequence
 from typing import Final, assert_never, final
 
-from ._codes import CloseCode, Opcode, Role
+from ._codes import CloseCode, Opcode, Role, member_of
 from ._config import Config
 from ._ending import Ending, read_close, write_close
 from ._entropy import system_entropy
@@ -21,12 +21,14 @@ from ._errors import ConnectionClosed, LocalProtocolError, WriteBufferFull
 from ._events import Closed, CloseReceived, CloseStatus, Event, Opened, PingReceived, PongReceived
 from ._flood import ControlBudget
 from ._handshake import HeadersLike
-from ._http import Request, Response
+from ._http import Headers, Request, Response
 from ._inbox import Inbox
 from ._keepalive import Ping
 from ._lifecycle import TRANSITIONS, State, Step, TransportAction
+from ._negotiation import NOTHING, agree
 from ._opening import Opening
 from ._outbox import Outbox
+from ._prepared import PreparedMessage, encode_bytes, encode_message, encode_text
 from ._receiver import Arrival, Receiver
 from ._sender import Sender
 from ._stats import Stats
@@ -81,9 +83,11 @@ class Connection:
         self._stats: Stats = Stats()
         self._opening: Opening = Opening(role, config)
         self._inbox: Inbox = Inbox(config.limits)
-        self._receiver: Receiver = Receiver(role, config.limits, self._inbox, self._stats)
-        self._outbox: Outbox = Outbox(config.limits)
-        self._sender: Sender = Sender(role, self._outbox, self._stats, entropy)
+        self._receiver: Receiver = Receiver(
+            role, config.limits, self._inbox, self._stats, streaming=config.stream
+        )
+        self._outbox: Outbox = Outbox(config.limits, config.fragment_size)
+        self._sender: Sender = Sender(role, self._outbox, self._stats, entropy, config.fragment_size)
         self._watch: Watch = Watch(config.timeouts, now)
         self._budget: ControlBudget = ControlBudget(config.limits.max_control_rate, now)
         self._ending: Ending = Ending()
@@ -92,6 +96,44 @@ class Connection:
         self._eof: bool = False  # nothing more will be received
         self._held_back: bool = False  # input waits for the application to take events
         self._in_hand: bool = False  # an event is being handed out
+        self._suspended: bool = False  # the application wants no events now
+
+    @staticmethod
+    def established(
+        role: Role,
+        config: Config | None = None,
+        *,
+        subprotocol: str | None = None,
+        extensions: str = "",
+        request: Request | None = None,
+        response: Response | None = None,
+        now: float,
+        half_close: bool = True,
+        entropy: Callable[[int], bytes] = system_entropy,
+    ) -> "Connection":
+        """Take over a stream that was upgraded elsewhere: by another HTTP server, or over HTTP/2 (RFC 8441).
+
+        The result is open, and its first event is `Opened`. Who did the handshake has checked it, the origin
+        included. Then pass on what came behind the handshake with `receive_data`.
+
+        Args:
+            role: which side this is.
+            config: as for a new connection; origins and the limits of heads have no use any more.
+            subprotocol: what was agreed on.
+            extensions: the agreed Sec-WebSocket-Extensions value; its extension must be in
+                `Config.compression`.
+            request, response: what `Opened` will show; by default a GET of "/" and an empty 101.
+            now, half_close, entropy: as for a new connection.
+
+        Raises:
+            LocalProtocolError: extensions names what config does not have, or cannot be read.
+            TypeError: not a Role, not a Config.
+        """
+        connection = Connection(role, config, now=now, half_close=half_close, entropy=entropy)
+        connection._take_over(
+            request or Request("GET", "/", Headers()), response or Response(101), subprotocol, extensions
+        )
+        return connection
 
     # A. Queries: they change nothing and may be asked at any time.
 
@@ -119,6 +161,11 @@ class Connection:
     def subprotocol(self) -> str | None:
         """What was agreed on in the opening handshake; None: nothing."""
         return self._opening.subprotocol
+
+    @property
+    def extensions(self) -> str:
+        """The extension agreed on, as the response names it: "permessage-deflate; …"; "" for none."""
+        return self._opening.agreement.field
 
     @property
     def closed(self) -> Closed | None:
@@ -149,7 +196,9 @@ class Connection:
 
     @property
     def events_waiting(self) -> int:
-        """How many events `next_event` can hand out without further input."""
+        """How many events `next_event` can hand out without further input; 0 while suspended."""
+        if self._suspended:
+            return 0
         fault = self._state is _REMOTE_CLOSING and self._broken is not None  # becomes `Closed` when it is due
         return len(self._inbox) + fault
 
@@ -301,35 +350,75 @@ class Connection:
         self._step(Step.FAILED)
         self._arm_close()
 
-    def send_text(self, text: str) -> None:
+    def send_text(self, text: str, *, compress: bool | None = None) -> None:
         """Send a text message (RFC 6455 section 5.6).
+
+        Args:
+            text: without lone surrogates.
+            compress: True or False: whether to, if compression was agreed on; None: as `Config` says.
 
         Raises:
             LocalProtocolError: not str, not encodable, not open, or our Close was sent.
             WriteBufferFull: more than `Limits.outbox_limit` waits already.
             ConnectionClosed: it has ended.
         """
-        if not isinstance(text, str):
-            raise LocalProtocolError(f"a text message must be str, not {type(text).__name__}")
-        try:
-            payload = text.encode("utf-8")
-        except UnicodeEncodeError:
-            raise LocalProtocolError("a text message must not contain lone surrogates") from None
+        payload = encode_text(text)
         self._check_can_send()
-        self._sender.message(Opcode.TEXT, payload)
+        self._sender.message(Opcode.TEXT, payload, compress)
 
-    def send_bytes(self, data: bytes | bytearray | memoryview) -> None:
+    def send_bytes(self, data: bytes | bytearray | memoryview, *, compress: bool | None = None) -> None:
         """Send a binary message (RFC 6455 section 5.6); data may be changed afterwards.
+
+        Args:
+            data: anything bytes-like.
+            compress: True or False: whether to, if compression was agreed on; None: as `Config` says.
 
         Raises:
             LocalProtocolError: not bytes-like, not open, or our Close was sent.
             WriteBufferFull: more than `Limits.outbox_limit` waits already.
             ConnectionClosed: it has ended.
         """
-        if not isinstance(data, (bytes, bytearray, memoryview)):
-            raise LocalProtocolError(f"a binary message must be bytes-like, not {type(data).__name__}")
+        payload = encode_bytes(data)
         self._check_can_send()
-        self._sender.message(Opcode.BINARY, bytes(data))
+        self._sender.message(Opcode.BINARY, payload, compress)
+
+    def send_fragment(
+        self, data: str | bytes | bytearray | memoryview, final: bool, *, compress: bool | None = None
+    ) -> None:
+        """Send a message part by part (RFC 6455 section 5.4): the first call begins it, final ends it.
+
+        Whole messages that are sent meanwhile wait behind it, in their order; control frames pass. A close
+        in between leaves it unfinished, and what waits behind it is never sent.
+
+        Args:
+            data: the next part; ``str`` in all parts of a text message, bytes-like in all of a binary one.
+            final: this is the last part; data may be empty then.
+            compress: in the first part, for the whole message: True or False; None: compress, if that
+                was agreed on, any message of more than one part.
+
+        Raises:
+            LocalProtocolError: neither text nor bytes-like, not of the kind of the message under way,
+                not encodable, not open, or our Close was sent.
+            WriteBufferFull: more than `Limits.outbox_limit` waits already.
+            ConnectionClosed: it has ended.
+        """
+        opcode, payload = encode_message(data)
+        self._check_can_send()
+        self._sender.check_fragment(opcode)
+        self._sender.fragment(opcode, payload, final=bool(final), compress=compress)
+
+    def send_prepared(self, message: PreparedMessage) -> None:
+        """Send a message that was made for many connections; its frames are made once.
+
+        Raises:
+            LocalProtocolError: not a PreparedMessage, not open, or our Close was sent.
+            WriteBufferFull: more than `Limits.outbox_limit` waits already.
+            ConnectionClosed: it has ended.
+        """
+        if not isinstance(message, PreparedMessage):
+            raise LocalProtocolError(f"expected a PreparedMessage, not {type(message).__name__}")
+        self._check_can_send()
+        self._sender.prepared(message)
 
     def send_ping(self, payload: bytes | None = None, *, now: float) -> Ping:
         """Send a ping (RFC 6455 section 5.5.2); its pong sets ``latency`` of the result.
@@ -386,16 +475,30 @@ class Connection:
             self._settle()
             self._end(TransportAction.ABORT)
         elif self._state is _OPEN or self._state is _REMOTE_CLOSING:
-            self._send_close(CloseStatus(int(code), reason))
+            self._send_close(CloseStatus(member_of(self._config.close_codes, int(code)), reason))
         if discard and self._state is _LOCAL_CLOSING:
             self._receiver.discarding = True
             self._parse()
         self._arm_close()
 
+    def suspend(self) -> None:
+        """Hand out no events until `resume`: `next_event` gives None. What arrives waits, within the limits.
+
+        Reading stops when the inbox is full; pings are answered and timers run on, so a peer's Close is
+        answered after a second although nobody has seen it.
+        """
+        self._suspended = True
+
+    def resume(self) -> None:
+        """Hand out events again. Then drain."""
+        self._suspended = False
+
     # D. Outputs: each takes what is there and removes it.
 
     def next_event(self) -> Event | None:
         """Take the next event; None: nothing for now, or nothing any more after `Closed`."""
+        if self._suspended:
+            return None
         event = self._inbox.next()
         if self._held_back and not self._inbox.full:
             self._in_hand = event is not None  # not answered yet: a Close behind it waits
@@ -425,7 +528,8 @@ class Connection:
             return []
         sender = self._sender
         pieces = sender.take()
-        if sender.close_queued:
+        all_given = not outbox.has_data
+        if sender.close_queued and all_given:
             self._watch.restart_close()  # it counts from here
         self._watch.note_given(
             self._now,
@@ -433,7 +537,8 @@ class Connection:
             data_included=sender.data_queued,
             paused=not self.wants_read,
         )
-        sender.data_queued = sender.close_queued = False
+        if all_given:
+            sender.data_queued = sender.close_queued = False
         self._arm_close()
         return pieces
 
@@ -476,10 +581,27 @@ class Connection:
     def _open(self, opened: Opened) -> None:
         """Both sides agreed: frames flow from here, beginning with what came behind the head."""
         self._step(Step.OPENED)
+        codec = self._opening.agreement.codec
+        if codec is not None:
+            self._receiver.use(codec)
+            self._sender.use(codec)
         self._inbox.put(opened)
         self._watch.note_opened(self._now)
         self._receiver.feed(self._opening.take_rest())
         self._parse()
+
+    def _take_over(
+        self, request: Request, response: Response, subprotocol: str | None, extensions: str
+    ) -> None:
+        """Open without a handshake."""
+        agreement = NOTHING
+        if extensions:
+            config = self._config
+            read = agree(config.extensions, encode_text(extensions), self._role, config.limits)
+            if isinstance(read, Violation):
+                raise LocalProtocolError(f"not an extension that config has: {extensions[:32]!r}")
+            agreement = read
+        self._open(self._opening.skip(request, response, subprotocol, agreement))
 
     # Frames and messages.
 
@@ -552,7 +674,7 @@ class Connection:
 
     def _receive_close(self, payload: bytes) -> None:
         """The peer's Close (RFC 6455 section 5.5.1): answer it in its place, or be done."""
-        status = read_close(payload)
+        status = read_close(payload, self._config.close_codes)
         if isinstance(status, Violation):
             self._fail(status)
             return

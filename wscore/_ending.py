@@ -4,17 +4,23 @@
 Close said what, and makes `Closed` of it when the outcome is settled: once, whatever comes later.
 """
 
+from enum import IntEnum
 from typing import final
 
-from ._codes import REASON_LIMIT, CloseCode, Side, may_travel
+from ._codes import REASON_LIMIT, CloseCode, Side, may_travel, member_of
 from ._errors import LocalProtocolError
 from ._events import Closed, CloseStatus
 from ._timers import Timer
 from ._violations import Violation
 
 
-def read_close(payload: bytes) -> CloseStatus | Violation:
-    """Read a Close frame's payload (RFC 6455 section 5.5.1); an empty one reads as 1005."""
+def read_close(payload: bytes, names: type[IntEnum] | None = None) -> CloseStatus | Violation:
+    """Read a Close frame's payload (RFC 6455 section 5.5.1); an empty one reads as 1005.
+
+    Args:
+        payload: of the frame.
+        names: the private codes that have names.
+    """
     if not payload:
         return CloseStatus(CloseCode.NO_STATUS_RECEIVED.value, "")
     if len(payload) == 1:
@@ -23,7 +29,7 @@ def read_close(payload: bytes) -> CloseStatus | Violation:
     if not may_travel(code):
         return Violation.CLOSE_CODE
     try:
-        return CloseStatus(code, payload[2:].decode("utf-8"))
+        return CloseStatus(member_of(names, code), payload[2:].decode("utf-8"))
     except UnicodeDecodeError:
         return Violation.CLOSE_REASON_UTF8
 

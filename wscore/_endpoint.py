@@ -25,6 +25,7 @@ from ._events import (
     Closed,
     CloseReceived,
     Event,
+    Fragment,
     Opened,
     PingReceived,
     PongReceived,
@@ -41,7 +42,8 @@ class Endpoint:
     One event at a time per session: first `on_connect`, then messages and errors, last `on_close`.
     A hook that raises brings `on_error` and closes with 1011, or with the code of a `CloseError`.
     Define ``on_ping(session, payload)``, ``on_pong(session, payload)`` or ``on_writable(session)`` to
-    hear of those, too; pings are answered without it.
+    hear of those, too; pings are answered without it. Define ``on_fragment(session, data, final)`` to get
+    messages in parts, as they arrive, instead of whole.
     """
 
     def on_connect(self, session: Any) -> object:
@@ -85,7 +87,7 @@ def endpoint_for(handler: Handler) -> Endpoint | Callable[[Any], object]:
 
 
 def config_for(handler: Handler, config: Config | None) -> Config:
-    """Return the Config for connections of handler: the caller's, with control events if it hears of them.
+    """Return the Config for connections of handler: the caller's, with the events that it has hooks for.
 
     Raises:
         TypeError: handler has none of the four shapes.
@@ -95,6 +97,8 @@ def config_for(handler: Handler, config: Config | None) -> Config:
         raise TypeError(f"expected an Endpoint or a function, not {type(handler).__name__}")
     if isinstance(handler, type) and not issubclass(handler, Endpoint):
         raise TypeError(f"{handler.__name__} is a class but no Endpoint")
+    if hasattr(handler, "on_fragment"):
+        config = replace(config, stream=True)
     wanted = isinstance(handler, EndpointFactory) or any(hasattr(handler, name) for name in _CONTROL_HOOKS)
     return replace(config, control_events=True) if wanted else config
 
@@ -136,6 +140,8 @@ class Delivery:
         match event:
             case str() | bytes():
                 self._call("on_message", event)
+            case Fragment(data, final):
+                self._call("on_fragment", data, final)
             case Opened():
                 self._connected = True
                 self._call("on_connect")

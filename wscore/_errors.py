@@ -19,7 +19,7 @@ shape for backends, so that all of them raise and report the same errors.
     └── CloseError                raised by an application's hook to close with a code of its choice
 """
 
-from ._codes import REASON_LIMIT, may_travel
+from ._codes import REASON_LIMIT, may_travel, name_of
 from ._events import Closed
 from ._http import Response
 from ._timers import Timer
@@ -57,7 +57,8 @@ class ConnectionClosed(WSCoreError):
     @override
     def __str__(self) -> str:
         reason = f" {self.closed.reason!r}" if self.closed.reason else ""
-        return f"the connection is closed: {self.closed.code}{reason}"
+        name = name_of(self.closed.code)
+        return f"the connection is closed: {int(self.closed.code)}{name and f' ({name})'}{reason}"
 
 
 class HandshakeRefused(WSCoreError):

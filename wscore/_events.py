@@ -5,7 +5,8 @@
 
 - a server first sees `RequestReceived` and answers it with `accept` or `respond`;
 - then `Opened`, on both sides; or, for a client, `Refused`;
-- any number of messages, and with ``Config(control_events=True)`` `PingReceived` and `PongReceived`;
+- any number of messages (with ``Config(stream=True)``: each as one `Fragment` or more), and with
+  ``Config(control_events=True)`` `PingReceived` and `PongReceived`;
 - `CloseReceived` when the peer's Close is due, in its place among the messages;
 - `Closed`, always, exactly once, and last.
 
@@ -39,11 +40,13 @@ class Opened:
         request: what the client asked.
         response: the 101 response.
         subprotocol: what was agreed on, or None.
+        extensions: the extension agreed on, as the response names it; "" for none.
     """
 
     request: Request
     response: Response
     subprotocol: str | None
+    extensions: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,22 @@ class Refused:
     """
 
     response: Response
+
+
+@dataclass(slots=True)
+class Fragment:
+    """A part of a message, as it arrived; only with ``Config(stream=True)`` (RFC 6455 section 5.4).
+
+    How a message is cut into these says nothing about the peer's frames: parts of one frame are given as
+    they come, and nothing is given for an empty one that is not the last.
+
+    Attributes:
+        data: ``str`` in a text message, never cut within a code point; ``bytes`` in a binary one.
+        final: the message is complete with it; data may be empty then.
+    """
+
+    data: str | bytes
+    final: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +94,7 @@ class CloseReceived:
     """The peer's Close: it will send nothing more (RFC 6455 section 5.5.1).
 
     Attributes:
-        code: the peer's code; 1005 when its Close had none.
+        code: the peer's code; 1005 when its Close had none; a member of `Config.close_codes` if it is one.
         reason: the peer's words, at most 123 bytes of UTF-8; often "".
     """
 
@@ -97,7 +116,7 @@ class Closed:
 
     Attributes:
         code: by RFC 6455 section 7.1.5: the received code, 1005 when the peer's Close had none,
-            1006 when no Close came.
+            1006 when no Close came; a member of `Config.close_codes` if it is one.
         reason: the received reason, or "".
         clean: True when both Close frames were exchanged.
         received: the peer's Close, or None.
@@ -120,5 +139,14 @@ class Closed:
 
 
 Event: TypeAlias = (
-    str | bytes | RequestReceived | Opened | Refused | PingReceived | PongReceived | CloseReceived | Closed
+    str
+    | bytes
+    | Fragment
+    | RequestReceived
+    | Opened
+    | Refused
+    | PingReceived
+    | PongReceived
+    | CloseReceived
+    | Closed
 )

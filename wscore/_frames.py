@@ -12,15 +12,17 @@ as it arrives, unmasked, in chunks; a control frame (at most 125 bytes) whole.
     while True:
         match parser.advance():
             case Progress.NEED_DATA: break
-            case Progress.HEADER:    # of a data frame: parser.opcode, .final, .length
+            case Progress.HEADER:    # of a data frame: parser.opcode, .final, .marked, .length
             case Progress.PAYLOAD:   # parser.payload: a chunk; parser.frame_done
             case Progress.CONTROL:   # parser.opcode, parser.payload, whole
             case Progress.FAILED:    # parser.violation
 
 Writing. `encode_frame` gives one frame as a list of pieces: the header joined with a short payload, or
-the header and a long payload as it is, which is not copied unless it must be masked.
+the header and a long payload as it is, which is not copied unless it must be masked. `cut_message` gives a
+message as such frames.
 """
 
+from collections.abc import Callable
 from enum import Enum
 from typing import Final, final
 
@@ -29,6 +31,7 @@ from ._mask import apply_mask
 from ._violations import Violation
 
 _CONTROL_LIMIT: Final = 125
+_RSV1: Final = 0x40  # RFC 7692 section 6: "per-message compressed"
 _JOIN_BELOW: Final = 4096  # one copy of so few bytes is cheaper than a second piece on the way to the kernel
 _DATA_OPCODES: Final = (int(Opcode.TEXT), int(Opcode.BINARY))
 _OPCODES: Final = {int(opcode): opcode for opcode in Opcode}
@@ -49,7 +52,9 @@ class FrameParser:
     """Cuts a byte stream into frames and holds the peer to every rule of framing.
 
     Attributes (valid as `Progress` says):
+        extended: an extension is agreed on: RSV1 may mark a message, in its first frame.
         opcode, final, length: of the frame at hand.
+        marked: that frame had RSV1 set.
         payload: the chunk or control payload just read, unmasked.
         frame_done: True when payload was the last of its frame.
         violation: after FAILED; the parser gives nothing else any more.
@@ -65,9 +70,11 @@ class FrameParser:
         "_phase",
         "_position",
         "_remaining",
+        "extended",
         "final",
         "frame_done",
         "length",
+        "marked",
         "opcode",
         "payload",
         "violation",
@@ -83,6 +90,8 @@ class FrameParser:
         self._remaining: int = 0
         self._key: bytes = b""
         self._phase: int = 0
+        self.extended: bool = False
+        self.marked: bool = False
         self.opcode: Opcode = Opcode.CONTINUATION
         self.final: bool = False
         self.length: int = 0
@@ -160,9 +169,9 @@ class FrameParser:
 
     def _check_first(self, first: int) -> Violation | None:
         """Check FIN, reserved bits and opcode, and where the frame stands in its message."""
-        if first & 0x70:
-            return Violation.RESERVED_BITS  # 5.2: unless an extension defines them
         opcode = first & 0x0F
+        if first & 0x70 and not (self.extended and first & 0x70 == _RSV1 and opcode in _DATA_OPCODES):
+            return Violation.RESERVED_BITS  # 5.2; RFC 7692 6: RSV1 of a message's first frame alone
         if opcode not in _OPCODES:
             return Violation.RESERVED_OPCODE
         if opcode & 0x08:  # 5.5: control frames come whole, also between fragments
@@ -211,6 +220,7 @@ class FrameParser:
         self._in_frame = True
         self.opcode = _OPCODES[first & 0x0F]
         self.final = bool(first & 0x80)
+        self.marked = bool(first & _RSV1)
         self.length = length
         self._message_open = not self.final
 
@@ -232,7 +242,9 @@ class FrameParser:
         return Progress.PAYLOAD
 
 
-def encode_frame(opcode: Opcode, payload: bytes, key: bytes | None, *, final: bool = True) -> list[bytes]:
+def encode_frame(
+    opcode: Opcode, payload: bytes, key: bytes | None, *, final: bool = True, marked: bool = False
+) -> list[bytes]:
     """Write one frame (RFC 6455 section 5.2).
 
     Args:
@@ -240,11 +252,13 @@ def encode_frame(opcode: Opcode, payload: bytes, key: bytes | None, *, final: bo
         payload: any length; at most 125 bytes in a control frame, which the caller has checked.
         key: four unpredictable bytes from a client, None from a server (section 5.1).
         final: False when more fragments of the message follow.
+        marked: an extension has changed the message of which this is the first frame.
 
     Returns:
         One piece, or header and payload apart when the payload is long.
     """
-    header = _encode_header(opcode, len(payload), key is not None, final)
+    first = (0x80 if final else 0) | (_RSV1 if marked else 0) | opcode
+    header = _encode_header(first, len(payload), key is not None)
     if key is not None:
         header += key
         payload = apply_mask(payload, key)
@@ -253,9 +267,41 @@ def encode_frame(opcode: Opcode, payload: bytes, key: bytes | None, *, final: bo
     return [header, payload]
 
 
-def _encode_header(opcode: Opcode, length: int, masked: bool, final: bool) -> bytes:
-    """Write FIN, opcode, mask bit and the length in its shortest form."""
-    first = (0x80 if final else 0) | opcode
+def cut_message(
+    opcode: Opcode,
+    payload: bytes,
+    size: int | None,
+    *,
+    new_key: Callable[[], bytes | None] = lambda: None,
+    final: bool = True,
+    marked: bool = False,
+) -> list[list[bytes]]:
+    """Write a message, or a part of one, as one frame or several (RFC 6455 section 5.4).
+
+    Args:
+        opcode: of the first frame; the others are continuations.
+        payload: any length.
+        size: payload bytes of a frame at most; None for one frame.
+        new_key: makes a masking key for each frame, or None for a server.
+        final: False when more of the message follows.
+        marked: the message begins here, and an extension has changed it.
+
+    Returns:
+        The frames, each as its pieces.
+    """
+    if size is None or len(payload) <= size:
+        return [encode_frame(opcode, payload, new_key(), final=final, marked=marked)]
+    frames: list[list[bytes]] = []
+    for start in range(0, len(payload), size):
+        part = payload[start : start + size]
+        last = final and start + size >= len(payload)
+        frames.append(encode_frame(opcode, part, new_key(), final=last, marked=marked))
+        opcode, marked = Opcode.CONTINUATION, False
+    return frames
+
+
+def _encode_header(first: int, length: int, masked: bool) -> bytes:
+    """Write the first octet, the mask bit and the length in its shortest form."""
     bit = 0x80 if masked else 0
     if length <= _CONTROL_LIMIT:
         return bytes((first, bit | length))

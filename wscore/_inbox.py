@@ -1,8 +1,8 @@
 """Events that wait for the application, counted in bytes.
 
-Each message is charged its bytes on the wire and 64 more, so that a million empty messages are not free. At
-the high mark the inbox is full and stays so down to the low mark: parsing stops, and with it reading. Pings
-and pongs are information only: they are not charged, and only the newest few are kept.
+Each message, or fragment of one, is charged its payload bytes and 64 more, so that a million empty messages
+are not free. At the high mark the inbox is full and stays so down to the low mark: parsing stops, and with it
+reading. Pings and pongs are information only: they are not charged, and only the newest few are kept.
 
 A list with a head index stands for the queue; it is cut when the read part is long.
 """
@@ -10,7 +10,7 @@ A list with a head index stands for the queue; it is cut when the read part is l
 from typing import Final, final
 
 from ._config import Limits
-from ._events import Event, PingReceived, PongReceived
+from ._events import Event, Fragment, PingReceived, PongReceived
 
 _OVERHEAD: Final = 64
 _CONTROL_KEPT: Final = 16
@@ -24,7 +24,7 @@ class Inbox:
     Attributes:
         full: True from the high mark down to the low one.
         charged: what the waiting events are charged.
-        messages: how many messages wait.
+        messages: how many messages, or parts of them, wait.
     """
 
     __slots__ = (
@@ -61,8 +61,8 @@ class Inbox:
         """Tell whether a message of size bytes would stay below the high mark."""
         return self.charged + size + _OVERHEAD <= self._high
 
-    def put_message(self, message: str | bytes, size: int) -> None:
-        """Queue a message that had size bytes on the wire."""
+    def put_message(self, message: str | bytes | Fragment, size: int) -> None:
+        """Queue a message, or a part of one, that has size bytes."""
         self._append(message, size + _OVERHEAD)
         self.messages += 1
         if self.charged >= self._high:
@@ -117,7 +117,7 @@ class Inbox:
         """Give back what the event was charged."""
         self._waiting -= 1
         self.charged -= size
-        if isinstance(event, (str, bytes)):
+        if isinstance(event, (str, bytes, Fragment)):
             self.messages -= 1
             if self.charged <= self._low:
                 self.full = False

@@ -1,15 +1,25 @@
 """From fragments to messages (RFC 6455 section 5.4): size limits, and text that is valid or fails.
 
-Chunks are gathered so that no byte is copied more often than it must be: small ones grow one buffer, big
-ones are kept as they are and joined once. What is kept never exceeds the message limit by more than the
-objects that hold it. A text is checked as it arrives and decoded once, at the end; a text that arrived
-in one piece is only decoded, which checks it, too.
+Whole messages: chunks are gathered so that no byte is copied more often than it must be: small ones grow one
+buffer, big ones are kept as they are and joined once. What is kept never exceeds the message limit by more
+than the objects that hold it. A text is checked as it arrives and decoded once, at the end; a text that
+arrived in one piece is only decoded, which checks it, too.
+
+Streaming: nothing is kept. Each chunk becomes a `Fragment` at once, except for the up to three bytes of a
+code point whose end is still to come. What came before a fault is still given.
+
+A message that an extension has marked goes through a `PayloadDecoder` first, one bounded step at a time:
+while `decoding` holds, `step` gives more of it. Its size counts decoded; on the wire it may be a little
+longer than the limit, as incompressible data is, but no more.
 """
 
 from typing import Final, final
 
 from ._codes import Opcode
 from ._config import Limits
+from ._decoding import PayloadDecoder
+from ._events import Fragment
+from ._extension import Codec
 from ._utf8 import Utf8Validator
 from ._violations import Violation
 
@@ -21,50 +31,79 @@ class MessageAssembler:
     """Puts the frames of one message together.
 
     Attributes:
-        message: after `add` with the last chunk of a final frame: the message, until it is taken.
-        size: payload bytes of the message, by the headers seen so far.
+        ready: a message or fragment, until it is taken; look after each `add` and `step`, also a failed one.
+        ready_size: its payload bytes, decoded.
+        decoding: `step` must be called before anything may be added.
+        skipping: do not decode marked messages any more, nobody will see them.
         violation: the rule that was broken, or None; nothing more may be added then.
     """
 
     __slots__ = (
         "_chunks",
+        "_decoder",
         "_empty_in_a_row",
         "_fragments",
         "_frame_final",
         "_is_text",
+        "_marked",
+        "_max_binary",
         "_max_empty",
         "_max_fragments",
-        "_max_size",
+        "_max_text",
+        "_size",
+        "_streaming",
         "_tail",
         "_utf8",
-        "message",
-        "size",
+        "_wire_size",
+        "ready",
+        "ready_size",
+        "skipping",
         "violation",
     )
 
-    def __init__(self, limits: Limits) -> None:
-        self._max_size: int | None = limits.max_message_size
+    def __init__(self, limits: Limits, *, streaming: bool = False) -> None:
+        self._max_text: int | None = _smaller(limits.max_message_size, limits.max_text_size)
+        self._max_binary: int | None = _smaller(limits.max_message_size, limits.max_binary_size)
         self._max_fragments: int | None = limits.fragments
         self._max_empty: int | None = limits.max_empty_fragments
+        self._streaming: bool = streaming
+        self._decoder: PayloadDecoder | None = None
         self._is_text: bool = False
-        self.size: int = 0
+        self._marked: bool = False
+        self._size: int = 0  # decoded
+        self._wire_size: int = 0  # by the headers seen so far
         self._fragments: int = 0
         self._empty_in_a_row: int = 0
         self._frame_final: bool = False
         self._chunks: list[bytes] = []
         self._tail: bytearray = bytearray()
         self._utf8: Utf8Validator = Utf8Validator()
-        self.message: str | bytes | None = None
+        self.ready: str | bytes | Fragment | None = None
+        self.ready_size: int = 0
+        self.skipping: bool = False
         self.violation: Violation | None = None
 
-    def begin_frame(self, opcode: Opcode, final: bool, length: int) -> bool:
+    def use(self, codec: Codec) -> None:
+        """Decode marked messages with codec."""
+        self._decoder = PayloadDecoder(codec)
+
+    @property
+    def decoding(self) -> bool:
+        """Tell whether there may be more of what was added."""
+        return self._decoder is not None and self._decoder.busy
+
+    # The way in: a header, then chunks.
+
+    def begin_frame(self, opcode: Opcode, final: bool, length: int, *, marked: bool = False) -> bool:
         """Take the header of a data frame; False when the message breaks a limit with it."""
         if opcode is not Opcode.CONTINUATION:
             self._is_text = opcode is Opcode.TEXT
-            self.size = 0
+            self._marked = marked
+            self._size = 0
+            self._wire_size = 0
             self._fragments = 0
             self._empty_in_a_row = 0
-        self.size += length
+        self._wire_size += length
         self._fragments += 1
         self._frame_final = final
         self._empty_in_a_row = 0 if length or final else self._empty_in_a_row + 1
@@ -72,7 +111,8 @@ class MessageAssembler:
         return self.violation is None
 
     def _check_limits(self) -> Violation | None:
-        if self._max_size is not None and self.size > self._max_size:
+        limit = self._limit()
+        if limit is not None and self._wire_size > (_with_overhead(limit) if self._marked else limit):
             return Violation.MESSAGE_TOO_BIG
         if self._max_fragments is not None and self._fragments > self._max_fragments:
             return Violation.TOO_MANY_FRAGMENTS
@@ -80,56 +120,127 @@ class MessageAssembler:
             return Violation.TOO_MANY_EMPTY_FRAGMENTS
         return None
 
+    def _limit(self) -> int | None:
+        """Return how many bytes this message may have."""
+        return self._max_text if self._is_text else self._max_binary
+
     def add(self, chunk: bytes, frame_done: bool) -> bool:
-        """Take payload; False when the text cannot be valid. Then look at `message`."""
+        """Take payload; False when the message breaks a rule with it."""
         last = frame_done and self._frame_final
+        if not self._marked:
+            return self._add_plain(chunk, last)
+        if self.skipping:
+            if last:
+                self._set_ready(b"", 0)
+            return True
+        assert self._decoder is not None  # or the mark would be a violation
+        self._decoder.feed(chunk, frame_done, last)
+        return self.step()
+
+    def step(self) -> bool:
+        """Decode on; False when the message breaks a rule with that."""
+        assert self._decoder is not None
+        limit = self._limit()
+        room = None if limit is None else limit - self._size
+        output = self._decoder.step(room)
+        if isinstance(output, Violation):
+            return self._fail(output)
+        if room is not None and len(output) > room:
+            return self._fail(Violation.MESSAGE_TOO_BIG)
+        return self._add_plain(output, self._decoder.ended)
+
+    def _fail(self, violation: Violation) -> bool:
+        self.violation = violation
+        return False
+
+    # Plain payload.
+
+    def _add_plain(self, chunk: bytes, last: bool) -> bool:
+        """Take decoded payload."""
+        self._size += len(chunk)
+        if self._streaming:
+            return self._stream(chunk, last)
         if last and not self._chunks and not self._tail:
             return self._finish_whole(chunk)
-        if self._is_text and not (self._utf8.feed(chunk) and (not last or self._utf8.finish())):
-            self.violation = Violation.INVALID_UTF8
-            return False
+        if self._is_text and not self._is_valid(chunk, last):
+            return self._fail(Violation.INVALID_UTF8)
         self._keep(chunk)
         if last:
             self._finish()
         return True
 
+    def _is_valid(self, chunk: bytes, last: bool) -> bool:
+        """Tell whether the text may go on with chunk, and end with it if it is the last one."""
+        return self._utf8.feed(chunk) and (not last or self._utf8.finish())
+
+    def _stream(self, chunk: bytes, last: bool) -> bool:
+        """Make a fragment of chunk; nothing of an empty one, unless it is the last."""
+        data: str | bytes = chunk
+        valid = True
+        if self._is_text:
+            valid = self._is_valid(chunk, last)
+            data = self._utf8.text
+        if data or (last and valid):
+            self._set_ready(Fragment(data, last and valid), len(chunk))
+        return valid or self._fail(Violation.INVALID_UTF8)
+
     def _finish_whole(self, chunk: bytes) -> bool:
         """Make a message of its only chunk."""
         if not self._is_text:
-            self.message = chunk
+            self._set_ready(chunk, len(chunk))
             return True
         try:
-            self.message = chunk.decode("utf-8")
+            self._set_ready(chunk.decode("utf-8"), len(chunk))
         except UnicodeDecodeError:
-            self.violation = Violation.INVALID_UTF8
-            return False
+            return self._fail(Violation.INVALID_UTF8)
         return True
 
     def _keep(self, chunk: bytes) -> None:
         if len(chunk) < _SMALL:
             self._tail += chunk
             return
+        self._keep_tail()
+        self._chunks.append(chunk)
+
+    def _keep_tail(self) -> None:
         if self._tail:
             self._chunks.append(bytes(self._tail))
             self._tail = bytearray()
-        self._chunks.append(chunk)
 
     def _finish(self) -> None:
         """Join what was kept."""
-        if self._tail:
-            self._chunks.append(bytes(self._tail))
-            self._tail = bytearray()
+        self._keep_tail()
         data = b"".join(self._chunks)
         self._chunks = []
-        self.message = data.decode("utf-8") if self._is_text else data
+        self._set_ready(data.decode("utf-8") if self._is_text else data, len(data))
 
-    def take(self) -> str | bytes | None:
-        """Return the finished message, if there is one, and forget it."""
-        message = self.message
-        self.message = None
-        return message
+    # The way out.
+
+    def _set_ready(self, event: str | bytes | Fragment, size: int) -> None:
+        self.ready = event
+        self.ready_size = size
+
+    def take(self) -> str | bytes | Fragment | None:
+        """Return what is ready, if anything is, and forget it."""
+        event = self.ready
+        self.ready = None
+        return event
 
     def forget(self) -> None:
         """Release what is kept of an unfinished message."""
         self._chunks = []
         self._tail = bytearray()
+        if self._decoder is not None:
+            self._decoder.forget()
+
+
+def _smaller(one: int | None, other: int | None) -> int | None:
+    """Return the smaller limit; None is none."""
+    if one is None or other is None:
+        return other if one is None else one
+    return min(one, other)
+
+
+def _with_overhead(limit: int) -> int:
+    """Return what limit bytes may need on the wire when they do not compress, cut finely, at worst."""
+    return limit + limit // 4 + 1024

@@ -14,6 +14,7 @@ from ._errors import LocalProtocolError
 from ._events import Opened, Refused, RequestReceived
 from ._handshake import HeadersLike
 from ._http import Request, Response
+from ._negotiation import NOTHING, Agreement
 from ._server_handshake import ServerHandshake
 from ._url import Address
 from ._violations import Violation
@@ -24,10 +25,19 @@ class Opening:
     """One opening handshake.
 
     Attributes:
-        request, response, subprotocol: as far as they are known.
+        request, response, subprotocol, agreement: as far as they are known.
     """
 
-    __slots__ = ("_client", "_role", "_server", "_waiting", "request", "response", "subprotocol")
+    __slots__ = (
+        "_client",
+        "_role",
+        "_server",
+        "_waiting",
+        "agreement",
+        "request",
+        "response",
+        "subprotocol",
+    )
 
     def __init__(self, role: Role, config: Config) -> None:
         self._role: Role = role
@@ -37,6 +47,16 @@ class Opening:
         self.request: Request | None = None
         self.response: Response | None = None
         self.subprotocol: str | None = None
+        self.agreement: Agreement = NOTHING
+
+    def skip(
+        self, request: Request, response: Response, subprotocol: str | None, agreement: Agreement
+    ) -> Opened:
+        """The handshake took place elsewhere."""
+        self._client = self._server = None
+        self.request, self.response = request, response
+        self.subprotocol, self.agreement = subprotocol, agreement
+        return Opened(request, response, subprotocol, agreement.field)
 
     def start(
         self,
@@ -92,17 +112,17 @@ class Opening:
         if client.response.status != 101:
             return Refused(client.response)
         assert client.request is not None
-        self.subprotocol = client.subprotocol
-        return Opened(client.request, client.response, client.subprotocol)
+        self.subprotocol, self.agreement = client.subprotocol, client.agreement
+        return Opened(client.request, client.response, client.subprotocol, client.agreement.field)
 
     def accept(self, subprotocol: str | None, headers: HeadersLike) -> tuple[bytes, Opened]:
         """Server: write the 101 response."""
         server = self._waiting_server()
         head, self.response = server.accept(subprotocol, headers)
         self._waiting = False
-        self.subprotocol = subprotocol
+        self.subprotocol, self.agreement = subprotocol, server.agreement
         assert self.request is not None
-        return head, Opened(self.request, self.response, subprotocol)
+        return head, Opened(self.request, self.response, subprotocol, server.agreement.field)
 
     def respond(self, status: int, headers: HeadersLike, body: bytes) -> bytes:
         """Server: write any other response."""

@@ -2,11 +2,13 @@
 
 The backend takes everything that waits in one go and asks again when all of it has left; asking again is
 what tells the core that it has. So a byte is in one of two places: *waiting* here or *given* out, and
-both count as buffered until the next question.
+both count as buffered until the next question. Messages behind one that is still being sent in fragments are
+not even frames yet; they are *held* by the sender and count, too.
 
 A flood of pings must not become a flood of pongs: only the newest few unanswered pings are answered, which
 RFC 6455 section 5.5.3 allows. Pongs are encoded when they are given out, before anything that waits, at a
 frame boundary by construction. After our Close nothing may leave, so a pong that comes later is dropped.
+Where big messages are cut into frames, the frames are given out one by one, and pings go before them, too.
 """
 
 from collections.abc import Callable
@@ -27,32 +29,41 @@ class Outbox:
 
     Attributes:
         waiting: bytes not given out yet; a pong counts before it is encoded.
+        held: payload bytes of messages that may not become frames yet.
         given: bytes given out that have not been reported gone.
         limit: above this, the caller must not queue another message.
         writable: False from above the high mark down to the low one.
     """
 
     __slots__ = (
+        "_batch",
         "_closed",
+        "_frames",
         "_gone",
         "_head",
         "_high",
         "_low",
-        "_pieces",
         "_pongs",
+        "_queued",
+        "_urgent",
         "given",
+        "held",
         "limit",
         "waiting",
         "writable",
     )
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, batch: int | None = None) -> None:
+        self._batch: int | None = batch  # give out no more frames than reach so many bytes
         self._high: int = limits.outbox_high
         self._low: int = limits.outbox_low
         self.limit: int = limits.outbox_limit
         self._head: bytes = b""
-        self._pieces: list[bytes] = []
+        self._frames: list[list[bytes]] = []
+        self._queued: int = 0  # bytes of these
+        self._urgent: list[list[bytes]] = []
         self._pongs: list[bytes] = []
+        self.held: int = 0
         self._closed: bool = False
         self._gone: bool = False
         self.waiting: int = 0
@@ -62,7 +73,7 @@ class Outbox:
     @property
     def buffered(self) -> int:
         """Bytes that wait and bytes given out that may not have left."""
-        return self.waiting + self.given
+        return self.waiting + self.held + self.given
 
     @property
     def idle(self) -> bool:
@@ -74,13 +85,34 @@ class Outbox:
         """Tell whether `take` would give something."""
         return self.waiting > 0
 
-    def put(self, pieces: list[bytes]) -> None:
-        """Queue one whole frame; nothing once the stream is gone."""
-        if self._gone:
-            return
-        for piece in pieces:
-            self._pieces.append(piece)
-            self.waiting += len(piece)
+    def put(self, frame: list[bytes]) -> None:
+        """Queue one whole frame, given as its pieces; nothing once the stream is gone."""
+        if not self._gone:
+            self._frames.append(frame)
+            self._queued += self._count(frame)
+
+    def put_ping(self, frame: list[bytes]) -> None:
+        """Queue a ping: where messages are cut into frames it need not wait for the last of them."""
+        if self._batch is None:
+            self.put(frame)
+        elif not self._gone:
+            self._urgent.append(frame)
+            self._count(frame)
+
+    def _count(self, frame: list[bytes]) -> int:
+        """Count a frame that waits; return its size."""
+        size = sum(map(len, frame))
+        self.waiting += size
+        self._check_high()
+        return size
+
+    def hold(self, size: int) -> None:
+        """Count a message that may not become frames yet; a negative size takes it back."""
+        if not self._gone:
+            self.held += size
+            self._check_high()
+
+    def _check_high(self) -> None:
         if self.buffered > self._high:
             self.writable = False
 
@@ -106,10 +138,13 @@ class Outbox:
     def clear(self) -> None:
         """Drop everything: the stream is gone."""
         self._head = b""
-        self._pieces = []
+        self._frames = []
+        self._queued = 0
+        self._urgent = []
         self._pongs = []
         self._closed = True
         self._gone = True
+        self.held = 0
         self.waiting = 0
         self.given = 0
         self.writable = True
@@ -117,11 +152,11 @@ class Outbox:
     def note_departed(self) -> None:
         """Take note that all that was given out has left."""
         self.given = 0
-        if self.waiting <= self._low:
+        if self.buffered <= self._low:
             self.writable = True
 
     def take(self, new_key: Callable[[], bytes | None]) -> list[bytes]:
-        """Give out everything that waits; small pieces joined, big ones as they are.
+        """Give out what waits, all or as much as a batch may have; small pieces joined, big ones as they are.
 
         Args:
             new_key: makes the masking key of a pong; None from a server.
@@ -130,13 +165,30 @@ class Outbox:
         self._head = b""
         for payload in self._pongs:
             pieces += encode_frame(Opcode.PONG, payload, new_key())
-        pieces += self._pieces
-        self._pieces = []
+        for frame in self._urgent:
+            pieces += frame
+        for frame in self._take_frames():
+            pieces += frame
         self._pongs = []
+        self._urgent = []
         joined = _join_small(pieces)
         self.given = sum(map(len, joined))
-        self.waiting = 0
+        self.waiting = self._queued
         return joined
+
+    def _take_frames(self) -> list[list[bytes]]:
+        """Take the frames that may leave now, at least one if there is any."""
+        frames, count, size = self._frames, 0, 0
+        if self._batch is None:
+            self._frames, self._queued = [], 0
+            return frames
+        while count < len(frames) and size < self._batch:
+            size += sum(map(len, frames[count]))
+            count += 1
+        taken = frames[:count]
+        del frames[:count]
+        self._queued -= size
+        return taken
 
 
 def _join_small(pieces: list[bytes]) -> list[bytes]:

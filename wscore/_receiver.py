@@ -2,7 +2,8 @@
 
 The loop runs until the data is used up, the inbox is full, or a control frame or a broken rule needs the
 connection's decision. What is not parsed stays raw here, in its place, and counts against nobody: so a
-full inbox stops reading, not the frame that is half read.
+full inbox stops reading, not the frame that is half read. What is not decoded yet stays encoded here, too:
+a few bytes that stand for many never fill more than the inbox and one message.
 """
 
 from enum import Enum
@@ -10,6 +11,8 @@ from typing import final
 
 from ._codes import Opcode, Role
 from ._config import Limits
+from ._events import Fragment
+from ._extension import Codec
 from ._frames import FrameParser, Progress
 from ._inbox import Inbox
 from ._messages import MessageAssembler
@@ -36,12 +39,14 @@ class Receiver:
         discarding: go on whatever waits; a message that does not fit is dropped, and all after it.
         dropped: how many were.
         finishing: the stream has ended: look at all that came, whatever waits. What is left of it is
-            no more than was read at once.
+            no more than was read at once; but where it may be compressed, what does not fit is dropped.
         data_arrived: set by each piece of a message, cleared by whoever looks at it.
     """
 
     __slots__ = (
         "_assembler",
+        "_drop_counted",
+        "_extended",
         "_inbox",
         "_parser",
         "_stats",
@@ -54,9 +59,13 @@ class Receiver:
         "violation",
     )
 
-    def __init__(self, role: Role, limits: Limits, inbox: Inbox, stats: Stats) -> None:
+    def __init__(
+        self, role: Role, limits: Limits, inbox: Inbox, stats: Stats, *, streaming: bool = False
+    ) -> None:
         self._parser: FrameParser = FrameParser(role, limits.max_frame_size)
-        self._assembler: MessageAssembler = MessageAssembler(limits)
+        self._assembler: MessageAssembler = MessageAssembler(limits, streaming=streaming)
+        self._extended: bool = False
+        self._drop_counted: bool = False  # the message at hand is among the dropped
         self._inbox: Inbox = inbox
         self._stats: Stats = stats
         self.opcode: Opcode = Opcode.CLOSE
@@ -72,6 +81,12 @@ class Receiver:
         """Tell whether parsing waits for the application."""
         return self._inbox.full and not self.discarding and not self.finishing
 
+    def use(self, codec: Codec) -> None:
+        """Decode marked messages with codec."""
+        self._parser.extended = True
+        self._assembler.use(codec)
+        self._extended = True
+
     def feed(self, data: bytes) -> None:
         """Append bytes of the stream."""
         self._parser.feed(data)
@@ -85,6 +100,10 @@ class Receiver:
         """Parse until there is a reason to stop."""
         parser, assembler = self._parser, self._assembler
         while not self.paused:
+            if assembler.decoding:
+                if not self._take_payload(assembler.step()):
+                    return Arrival.FAILED
+                continue
             progress = parser.advance()
             if progress is Progress.NEED_DATA:
                 return Arrival.NEED_DATA
@@ -95,25 +114,32 @@ class Receiver:
                 self.violation = parser.violation
                 return Arrival.FAILED
             if progress is Progress.HEADER:
-                good = assembler.begin_frame(parser.opcode, parser.final, parser.length)
+                good = assembler.begin_frame(parser.opcode, parser.final, parser.length, marked=parser.marked)
             else:
                 self.data_arrived = True
                 good = assembler.add(parser.payload, parser.frame_done)
-            if not good:
-                self.violation = assembler.violation
+            if not self._take_payload(good):
                 return Arrival.FAILED
-            if assembler.message is not None:
-                self._take_message()
         return Arrival.PAUSED
 
-    def _take_message(self) -> None:
-        """Queue the complete message, unless there is no room and messages may be dropped."""
-        message = self._assembler.take()
-        assert message is not None
-        self._stats.messages_received += 1
-        size = self._assembler.size
+    def _take_payload(self, good: bool) -> bool:
+        """Queue what is ready, also if a rule was broken behind it; return good."""
+        event = self._assembler.take()
+        if event is not None:
+            self._put(event, self._assembler.ready_size)
+        if not good:
+            self.violation = self._assembler.violation
+        return good
+
+    def _put(self, event: str | bytes | Fragment, size: int) -> None:
+        """Queue a message or a part of one, unless there is no room and messages may be dropped."""
+        final = not isinstance(event, Fragment) or event.final
+        self._stats.messages_received += final
         self._stats.payload_received += size
-        if self.discarding and (self.dropped or not self._inbox.fits(size)):
-            self.dropped += 1
+        may_drop = self.discarding or (self.finishing and self._extended)
+        if may_drop and (self.dropped or not self._inbox.fits(size)):
+            self.dropped += not self._drop_counted
+            self._drop_counted = not final
+            self._assembler.skipping = True
             return
-        self._inbox.put_message(message, size)
+        self._inbox.put_message(event, size)

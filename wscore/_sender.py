@@ -2,6 +2,10 @@
 
 The counterpart of `_receiver`. It knows who masks, counts what leaves, and remembers what the timers will
 want to know when output is taken: whether a message was among it, whether our Close was.
+
+One message may be under way in fragments. Frames of two messages must not mix (RFC 6455 section 5.4), so
+whole messages sent meanwhile are held behind it, as they came: encoded only when their turn comes, because
+an encoder's context follows the order on the wire.
 """
 
 from collections.abc import Callable
@@ -9,10 +13,13 @@ from typing import Final, final
 
 from ._codes import CloseCode, Opcode, Role
 from ._ending import write_close
+from ._errors import LocalProtocolError
 from ._events import CloseStatus
-from ._frames import encode_frame
+from ._extension import Codec
+from ._frames import cut_message, encode_frame
 from ._keepalive import Ping
 from ._outbox import Outbox
+from ._prepared import PreparedMessage
 from ._stats import Stats
 
 _PING_SIZE: Final = 4
@@ -22,53 +29,181 @@ _PING_SIZE: Final = 4
 class Sender:
     """Writes frames into an outbox.
 
+    Args:
+        role: clients mask.
+        outbox: where frames go.
+        stats: counts them.
+        entropy: of masking keys and pings.
+        fragment_size: payload bytes of a data frame at most; None: as many as the message has.
+
     Attributes:
         data_queued: a message was queued since output was taken last.
         close_queued: our Close was.
     """
 
-    __slots__ = ("_entropy", "_masks", "_outbox", "_stats", "close_queued", "data_queued")
+    __slots__ = (
+        "_codec",
+        "_entropy",
+        "_fragment_size",
+        "_held",
+        "_marked",
+        "_masks",
+        "_opcode",
+        "_outbox",
+        "_started",
+        "_stats",
+        "_under_way",
+        "close_queued",
+        "data_queued",
+    )
 
-    def __init__(self, role: Role, outbox: Outbox, stats: Stats, entropy: Callable[[int], bytes]) -> None:
+    def __init__(
+        self,
+        role: Role,
+        outbox: Outbox,
+        stats: Stats,
+        entropy: Callable[[int], bytes],
+        fragment_size: int | None = None,
+    ) -> None:
         self._masks: bool = role is Role.CLIENT  # RFC 6455 5.1
         self._outbox: Outbox = outbox
         self._stats: Stats = stats
         self._entropy: Callable[[int], bytes] = entropy
+        self._fragment_size: int | None = fragment_size
+        self._codec: Codec | None = None
+        self._under_way: bool = False  # a message is being sent in fragments
+        self._opcode: Opcode = Opcode.TEXT  # its opcode
+        self._started: bool = False  # its first frame was written
+        self._marked: bool = False  # it is being encoded
+        self._held: list[tuple[Opcode, bytes, bool | None] | PreparedMessage] = []
         self.data_queued: bool = False
         self.close_queued: bool = False
 
-    def message(self, opcode: Opcode, payload: bytes) -> None:
-        """Queue a whole message in one frame."""
-        self._put(opcode, payload)
+    def use(self, codec: Codec) -> None:
+        """Encode messages with codec where it wants to."""
+        self._codec = codec
+
+    # Messages.
+
+    def message(self, opcode: Opcode, payload: bytes, compress: bool | None = None) -> None:
+        """Send a whole message."""
+        if self._under_way:
+            self._hold((opcode, payload, compress), len(payload))
+            return
+        self._count(len(payload), final=True)
+        codec = self._codec
+        marked = codec is not None and codec.wants(len(payload), compress)
+        if codec is not None and marked:
+            payload = codec.encode(payload, final=True)
+        self._put(opcode, payload, marked=marked)
+
+    def prepared(self, message: PreparedMessage) -> None:
+        """Send a message whose frames, or whose payload, need be made only once."""
+        if self._under_way:
+            self._hold(message, len(message.payload))
+            return
+        codec = self._codec
+        if codec is not None and not codec.wants(len(message.payload), message.compress):
+            codec = None
+        if codec is not None and codec.alone() is None:
+            self.message(message.opcode, message.payload, message.compress)
+            return
+        self._count(len(message.payload), final=True)
+        if codec is not None:
+            codec.sent_alone()
+        if self._masks:
+            payload = message.payload if codec is None else message.encoded(codec)
+            self._put(message.opcode, payload, marked=codec is not None)
+            return
+        for frame in message.frames(codec, self._fragment_size):
+            self._outbox.put(frame)
+
+    def check_fragment(self, opcode: Opcode) -> None:
+        """Raise LocalProtocolError unless a fragment of this kind can come next."""
+        if self._under_way and opcode is not self._opcode:
+            kinds = ("text", "binary") if self._opcode is Opcode.TEXT else ("binary", "text")
+            raise LocalProtocolError("the message under way is {}, this fragment is {}".format(*kinds))
+
+    def fragment(self, opcode: Opcode, payload: bytes, *, final: bool, compress: bool | None = None) -> None:
+        """Send the next fragment of a message; an empty one that is not the last needs no frame."""
+        if not self._under_way:
+            self._begin(opcode, len(payload), final=final, compress=compress)
+        if payload or final:
+            self._count(len(payload), final=final)
+            if self._codec is not None and self._marked:
+                payload = self._codec.encode(payload, final=final)
+            first = not self._started
+            self._started = True
+            opcode = opcode if first else Opcode.CONTINUATION
+            self._put(opcode, payload, final=final, marked=first and self._marked)
+        if final:
+            self._under_way = False
+            self._release()
+
+    def _begin(self, opcode: Opcode, size: int, *, final: bool, compress: bool | None) -> None:
+        """A message in fragments begins; how long it will be nobody knows, so it counts as long."""
+        self._under_way = True
+        self._opcode = opcode
+        self._started = False
+        choice = True if compress is None and not final else compress
+        self._marked = self._codec is not None and self._codec.wants(max(size, not final), choice)
+
+    def _hold(self, message: tuple[Opcode, bytes, bool | None] | PreparedMessage, size: int) -> None:
+        self._held.append(message)
+        self._outbox.hold(size)
+
+    def _release(self) -> None:
+        """The message in fragments is complete: let the others follow."""
+        held, self._held = self._held, []
+        for message in held:
+            if isinstance(message, PreparedMessage):
+                self._outbox.hold(-len(message.payload))
+                self.prepared(message)
+            else:
+                self._outbox.hold(-len(message[1]))
+                self.message(*message)
+
+    def _count(self, size: int, *, final: bool) -> None:
         self.data_queued = True
-        self._stats.messages_sent += 1
-        self._stats.payload_sent += len(payload)
+        self._stats.messages_sent += final
+        self._stats.payload_sent += size
+
+    # Control frames.
 
     def ping(self, payload: bytes | None, *, automatic: bool) -> Ping:
         """Queue a ping; None: with a random payload."""
         ping = Ping(self._entropy(_PING_SIZE) if payload is None else payload, automatic=automatic)
-        self._put(Opcode.PING, ping.payload)
+        self._outbox.put_ping(encode_frame(Opcode.PING, ping.payload, self._new_key()))
         return ping
 
     def pong(self, payload: bytes) -> None:
         """Queue a pong that nobody asked for; answers to pings go the outbox's own way."""
-        self._put(Opcode.PONG, payload)
+        self._outbox.put(encode_frame(Opcode.PONG, payload, self._new_key()))
 
     def close(self, status: CloseStatus) -> None:
-        """Queue our Close: the last thing that leaves."""
+        """Queue our Close: the last thing that leaves. What is held behind a message under way never will."""
         empty = status.code == CloseCode.NO_STATUS_RECEIVED  # the answer to an empty Close
-        self._put(Opcode.CLOSE, b"" if empty else write_close(status.code, status.reason))
+        payload = b"" if empty else write_close(status.code, status.reason)
+        self._held = []
+        self._outbox.hold(-self._outbox.held)
+        self._outbox.put(encode_frame(Opcode.CLOSE, payload, self._new_key()))
         self._outbox.end()
         self.close_queued = True
 
+    # The wire.
+
     def take(self) -> list[bytes]:
-        """Take everything that waits for the wire."""
+        """Take what may leave now."""
         pieces = self._outbox.take(self._new_key)
         self._stats.wire_sent += self._outbox.given
         return pieces
 
-    def _put(self, opcode: Opcode, payload: bytes) -> None:
-        self._outbox.put(encode_frame(opcode, payload, self._new_key()))
+    def _put(self, opcode: Opcode, payload: bytes, *, final: bool = True, marked: bool = False) -> None:
+        """Queue the frames of a message or fragment."""
+        for frame in cut_message(
+            opcode, payload, self._fragment_size, new_key=self._new_key, final=final, marked=marked
+        ):
+            self._outbox.put(frame)
 
     def _new_key(self) -> bytes | None:
         """Return a masking key for one frame; None for a server."""

@@ -13,7 +13,7 @@ import h11
 
 from ._config import Config
 from ._errors import LocalProtocolError
-from ._grammar import has_token, parse_extensions, parse_tokens
+from ._grammar import ExtensionOffer, has_token, parse_extensions, parse_tokens
 from ._handshake import (
     Fields,
     HeadersLike,
@@ -32,6 +32,7 @@ from ._handshake import (
 )
 from ._head import HeadReader
 from ._http import Request, Response
+from ._negotiation import NOTHING, Agreement, choose
 from ._origin import origin_allowed
 from ._violations import Violation
 
@@ -65,11 +66,23 @@ class ServerHandshake:
 
     Attributes:
         request: once it has been read and found good.
+        agreement: the extension that `accept` agreed to, if any.
         rest: what came behind it.
         overflow: more came behind it than may be held; nothing of it is kept.
     """
 
-    __slots__ = ("_config", "_h11", "_is_head", "_key", "_reader", "overflow", "request", "rest")
+    __slots__ = (
+        "_config",
+        "_h11",
+        "_is_head",
+        "_key",
+        "_offers",
+        "_reader",
+        "agreement",
+        "overflow",
+        "request",
+        "rest",
+    )
 
     def __init__(self, config: Config) -> None:
         self._config: Config = config
@@ -77,6 +90,8 @@ class ServerHandshake:
         self._h11: h11.Connection = h11.Connection(h11.SERVER, 2 * config.limits.max_head)
         self._key: bytes = b""
         self._is_head: bool = False  # a HEAD request, whose refusal has no body
+        self._offers: list[ExtensionOffer] = []
+        self.agreement: Agreement = NOTHING
         self.request: Request | None = None
         self.rest: bytes = b""
         self.overflow: bool = False
@@ -155,12 +170,13 @@ class ServerHandshake:
         if not is_key(self._key):
             return Violation.WEBSOCKET_KEY
         extensions = joined(event, b"sec-websocket-extensions")
+        if extensions is None:
+            return None
         limits = self._config.limits
-        if (
-            extensions is not None
-            and parse_extensions(extensions, limits.max_extensions, limits.max_offer) is None
-        ):
+        offers = parse_extensions(extensions, limits.max_extensions, limits.max_offer)
+        if offers is None:
             return Violation.INVALID_EXTENSIONS
+        self._offers = offers
         return None
 
     def accept(self, subprotocol: str | None, headers: HeadersLike) -> tuple[bytes, Response]:
@@ -183,9 +199,13 @@ class ServerHandshake:
         ]
         if subprotocol is not None:
             fields.append((b"Sec-WebSocket-Protocol", outgoing_text(subprotocol, "subprotocol")))
+        agreement = choose(self._config.extensions, self._offers)
+        if agreement.field:
+            fields.append((b"Sec-WebSocket-Extensions", outgoing_text(agreement.field, "extension answer")))
         fields += agent_field(b"Server", self._config.agent) + outgoing_fields(headers, _RESERVED)
         check_outgoing_size(fields, self._config.limits)
         event = _make(h11.InformationalResponse, 101, fields)
+        self.agreement = agreement
         return self._h11.send(event) or b"", Response(101, as_text(fields), reason="Switching Protocols")
 
     def respond(self, status: int, headers: HeadersLike, body: bytes) -> tuple[bytes, Response]:

@@ -11,19 +11,25 @@ from typing import final
 
 @final
 class Utf8Validator:
-    """Tells whether a sequence of chunks is valid UTF-8 so far (RFC 6455 section 8.1, RFC 3629)."""
+    """Tells whether a sequence of chunks is valid UTF-8 so far (RFC 6455 section 8.1, RFC 3629).
 
-    __slots__ = ("_rest",)
+    Attributes:
+        text: the code points that the last chunk completed, up to the first impossible byte.
+    """
+
+    __slots__ = ("_rest", "text")
 
     def __init__(self) -> None:
         self._rest: bytes = b""
+        self.text: str = ""
 
     def feed(self, chunk: bytes) -> bool:
         """Take the next chunk; False when no continuation could make the text valid."""
         data = self._rest + chunk if self._rest else chunk
         try:
-            consumed = utf_8_decode(data, "strict", False)[1]
-        except UnicodeDecodeError:
+            self.text, consumed = utf_8_decode(data, "strict", False)
+        except UnicodeDecodeError as error:
+            self.text = data[: error.start].decode("utf-8")
             return False
         rest = data[consumed:]
         self._rest = rest

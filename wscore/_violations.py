@@ -51,6 +51,8 @@ class Violation(Enum):
     TOO_MANY_EMPTY_FRAGMENTS = (1008, None, "RFC 6455 10.4", "too many empty fragments in a row")
     CONTROL_FLOOD = (1008, None, "RFC 6455 10.4", "too many control frames")
     INVALID_UTF8 = (1007, None, "RFC 6455 8.1", "text is not valid UTF-8")
+    COMPRESSED_DATA = (1007, None, "RFC 7692 7.2.2", "compressed data is malformed")
+    TOO_MANY_STREAMS = (1008, None, "RFC 6455 10.4", "too many compressed streams in a message")
 
     # Close frames.
     CLOSE_PAYLOAD = (1002, None, "RFC 6455 5.5.1", "close frame with a payload of one byte")
@@ -89,4 +91,5 @@ class Violation(Enum):
     WEBSOCKET_ACCEPT = (None, None, "RFC 6455 4.1", "missing or wrong Sec-WebSocket-Accept")
     UNOFFERED_SUBPROTOCOL = (None, None, "RFC 6455 4.1", "subprotocol that was not offered")
     UNOFFERED_EXTENSION = (None, None, "RFC 6455 4.1", "extension that was not offered")
+    EXTENSION_PARAMETERS = (None, None, "RFC 7692 7.1", "extension parameters that were not offered")
     TOO_MANY_INFORMATIONAL = (None, None, "RFC 9110 15.2", "too many informational responses")

@@ -5,7 +5,7 @@ connection (see `_link`), so nothing depends on a thread of our own.
 """
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from time import monotonic
 from types import TracebackType
 from typing import Any, Self, final
@@ -16,7 +16,9 @@ from wscore import (
     Closed,
     ConnectionClosed,
     Event,
+    Fragment,
     LocalProtocolError,
+    PreparedMessage,
     Request,
     Response,
     State,
@@ -38,6 +40,7 @@ class Session:
         user_data: yours; None at first.
         request, response: of the opening handshake.
         subprotocol: what was agreed on, or None.
+        extensions: the extension agreed on: "permessage-deflate; …"; "" for none.
         local_address, remote_address: as the socket gives them.
         is_secure: True over TLS.
     """
@@ -57,6 +60,7 @@ class Session:
         self.request = request
         self.response = response
         self.subprotocol = link.core.subprotocol
+        self.extensions = link.core.extensions
         self.local_address, self.remote_address = addresses
         self.is_secure = secure
         self.batch_mode = BatchMode.AUTO
@@ -92,29 +96,83 @@ class Session:
 
     # Sending.
 
-    def send(self, message: str | bytes | bytearray | memoryview) -> None:
-        """Send a message: ``str`` as text, bytes-like as binary.
+    def send(
+        self, message: str | bytes | bytearray | memoryview | PreparedMessage, *, compress: bool | None = None
+    ) -> None:
+        """Send a message: ``str`` as text, bytes-like as binary, a `PreparedMessage` as what it holds.
 
         Returns at once unless more than `Limits.outbox_high` bytes wait for the peer; then it waits
         until they have left, and messages that arrive meanwhile are received.
+
+        Args:
+            message: what to send.
+            compress: True or False: whether to, if compression was agreed on; None: as `Config` says. A
+                prepared message has its own choice.
 
         Raises:
             LocalProtocolError: neither text nor bytes, or our Close was sent.
             WriteBufferFull: more than `Limits.outbox_limit` bytes wait already.
             ConnectionClosed: the connection has ended.
         """
-        link = self._link
-        with link.state:
+        core = self._link.core
+        with self._link.state:
             if isinstance(message, str):
-                link.core.send_text(message)
+                core.send_text(message, compress=compress)
+            elif isinstance(message, PreparedMessage):
+                core.send_prepared(message)
             else:
-                link.core.send_bytes(message)
-            wait = not link.core.writable
-            hold = not wait and self._may_hold()
+                core.send_bytes(message, compress=compress)
+            wait, hold = self._see_off()
+        self._depart(wait=wait, hold=hold)
+
+    def send_fragments(
+        self, parts: Iterable[str | bytes | bytearray | memoryview], *, compress: bool | None = None
+    ) -> None:
+        """Send one message in parts, each as soon as parts gives it (RFC 6455 section 5.4).
+
+        Whole messages that other threads send meanwhile follow behind it. If parts raises, the message can
+        neither be finished nor taken back: the connection is closed with 1011 and the error goes on.
+
+        Args:
+            parts: ``str`` for a text message, bytes-like for a binary one; at least one.
+            compress: for the whole message, as for `send`; None: compress, if that was agreed on.
+
+        Raises:
+            LocalProtocolError: parts of different kinds, or none; as `send`.
+            WriteBufferFull, ConnectionClosed: as `send`.
+        """
+        kind: type[str] | type[bytes] | None = None
+        try:
+            for part in parts:
+                kind = str if isinstance(part, str) else bytes
+                self._send_part(part, final=False, compress=compress)
+            if kind is None:
+                raise LocalProtocolError("a message needs at least one part")
+            self._send_part(kind(), final=True, compress=compress)
+        except BaseException:
+            if kind is not None and self.closed is None:
+                self.close(CloseCode.INTERNAL_ERROR, wait=False)
+            raise
+
+    def _send_part(
+        self, part: str | bytes | bytearray | memoryview, *, final: bool, compress: bool | None
+    ) -> None:
+        with self._link.state:
+            self._link.core.send_fragment(part, final, compress=compress)
+            wait, hold = self._see_off()
+        self._depart(wait=wait, hold=hold)
+
+    def _see_off(self) -> tuple[bool, bool]:
+        """Look at what was just queued, holding the lock: must its sender wait, and may it be held back."""
+        wait = not self._link.core.writable
+        return wait, not wait and self._may_hold()
+
+    def _depart(self, *, wait: bool, hold: bool) -> None:
+        """Write what was queued, unless it is held back."""
         if wait:
-            link.wait_writable()
+            self._link.wait_writable()
         elif not hold:
-            link.flush()
+            self._link.flush()
 
     def _may_hold(self) -> bool:
         """Tell whether what was just queued may wait for more, and see to it that it does not wait long."""
@@ -171,7 +229,7 @@ class Session:
         Raises:
             TimeoutError: no message in time; nothing is lost.
             ConnectionClosed: there will be no more messages.
-            LocalProtocolError: another thread is receiving on this session.
+            LocalProtocolError: another thread is receiving on this session; it streams: use `recv_fragment`.
         """
         while True:
             event = self.next_event(timeout)
@@ -179,6 +237,23 @@ class Session:
                 return event
             if isinstance(event, Closed):
                 raise ConnectionClosed(event)
+            if isinstance(event, Fragment):
+                raise LocalProtocolError("with Config(stream=True) messages come from recv_fragment")
+
+    def recv_fragment(self, timeout: float | None = None) -> Fragment:
+        """Receive the next part of a message, as it arrived; only with ``Config(stream=True)``.
+
+        Raises:
+            TimeoutError, ConnectionClosed, LocalProtocolError: as `recv`.
+        """
+        while True:
+            event = self.next_event(timeout)
+            if isinstance(event, Fragment):
+                return event
+            if isinstance(event, Closed):
+                raise ConnectionClosed(event)
+            if isinstance(event, (str, bytes)):
+                raise LocalProtocolError("without Config(stream=True) messages come from recv")
 
     def next_event(self, timeout: float | None = None) -> Event:
         """Receive the next event of any kind; after the end, `Closed` again and again.
@@ -193,7 +268,7 @@ class Session:
             self._receiving = event is None
         if event is None:
             event = self._wait_for_event(timeout)
-        if not isinstance(event, (str, bytes)):
+        if not isinstance(event, (str, bytes, Fragment)):
             self._link.flush()  # taking the peer's Close has let the answer out
         return event
 

@@ -9,12 +9,13 @@ import sys
 from urllib.parse import quote
 
 import wscore_threading
-from wscore import Config, Limits, Timeouts, WSCoreError
+from wscore import Config, Deflate, Limits, Timeouts, WSCoreError
 
 LARGEST = 16 * 1024 * 1024  # the longest message of section 9
 CONFIG = Config(
     limits=Limits(max_message_size=LARGEST, max_fragments=LARGEST // 64, outbox_limit=2 * LARGEST),
     timeouts=Timeouts(keepalive=None),  # every frame on the wire is one that the suite provoked
+    compression=Deflate(threshold=0),
 )
 
 

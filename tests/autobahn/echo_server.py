@@ -8,13 +8,14 @@ the wire is one that the suite provoked.
 import sys
 
 import wscore_threading
-from wscore import ANY_ORIGIN, Config, Limits, Timeouts
+from wscore import ANY_ORIGIN, Config, Deflate, Limits, Timeouts
 
 LARGEST = 16 * 1024 * 1024  # the longest message of section 9, in as many as 262,144 fragments
 CONFIG = Config(
     limits=Limits(max_message_size=LARGEST, max_fragments=LARGEST // 64, outbox_limit=2 * LARGEST),
     timeouts=Timeouts(keepalive=None),
     origins=ANY_ORIGIN,
+    compression=Deflate(threshold=0),
 )
 
 

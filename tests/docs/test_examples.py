@@ -9,6 +9,9 @@ from typing import Any
 import pytest
 
 import wscore_threading
+from support.eventually import eventually
+from wscore import Config
+from wscore.testing import Pair
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "docs" / "examples"
@@ -45,13 +48,64 @@ def test_every_example_is_run_here() -> None:
         "blocking_driver.py",
         "chat_room.py",
         "echo_server.py",
+        "extension.py",
     }
 
 
-def blocks(kind: str) -> list[str]:
-    """Return the Python blocks of the README that contain kind."""
-    found = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+def test_both_sides_of_the_extension_understand_each_other() -> None:
+    config = example("extension.py")["config"]
+    pair = Pair(config, config)
+    pair.open()
+    assert pair.server.extensions == "x-permessage-xor; key=42"
+    pair.client.send_text("hello")
+    pair.client.send_fragment(b"in ", False)
+    pair.client.send_fragment(b"parts", True)
+    pair.server.send_bytes(b"as it is", compress=False)
+    pair.exchange()
+    assert pair.server_events[-2:] == ["hello", b"in parts"]
+    assert pair.client_events[-1] == b"as it is"
+    assert b"hello" not in pair.client_wire
+    assert b"as it is" in pair.server_wire
+
+
+def blocks(kind: str, document: str = "README.md") -> list[str]:
+    """Return the Python blocks of a document that contain kind."""
+    found = re.findall(r"```python\n(.*?)```", (ROOT / document).read_text(), re.DOTALL)
     return [block for block in found if kind in block]
+
+
+@pytest.mark.parametrize("document", ["docs/compression.md", "docs/messages.md"])
+def test_what_the_pages_set_up_can_be_set_up(document: str) -> None:
+    for code in blocks("Config(", document):
+        names: dict[str, Any] = {}
+        exec(code, names)
+        assert isinstance(names["config"], Config)
+
+
+def test_another_zlib_is_plugged_in_as_the_page_says() -> None:
+    [code] = blocks("isal", "docs/compression.md")
+    names: dict[str, Any] = {}
+    exec(code, names)
+    for deflate in (names["fast"], names["compact"]):
+        config = Config(compression=deflate)
+        pair = Pair(config, config)
+        pair.open()
+        pair.client.send_text("hello " * 1000)
+        pair.exchange()
+        assert pair.server_events[-1] == "hello " * 1000
+        assert len(pair.client_wire) < 2000
+
+
+def test_prepared_news_reach_every_session() -> None:
+    [code] = blocks("PreparedMessage", "docs/messages.md")
+    with (
+        wscore_threading.serve(lambda session: session.recv(), "127.0.0.1") as server,
+        wscore_threading.connect(f"ws://127.0.0.1:{server.port}") as one,
+        wscore_threading.connect(f"ws://127.0.0.1:{server.port}") as other,
+    ):
+        assert eventually(lambda: len(server.sessions) == 2)
+        exec(code, {"server": server})
+        assert one.recv(PATIENCE) == other.recv(PATIENCE) == "the same for everybody"
 
 
 @pytest.mark.parametrize("number", [0, 1])

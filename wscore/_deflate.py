@@ -66,6 +66,8 @@ class ZlibModule(Protocol):
 
     @property
     def error(self) -> type[Exception]: ...
+    @property
+    def Z_DEFAULT_COMPRESSION(self) -> int: ...
     def compressobj(self, level: int, method: int, wbits: int, memLevel: int, /) -> Compressor: ...
     def decompressobj(self, wbits: int, /) -> Decompressor: ...
 
@@ -131,7 +133,7 @@ class Deflate(Extension):
 
     def compressor(self, bits: int) -> Compressor:
         """Make a compressor of raw deflate."""
-        level = -1 if self.level is None else self.level
+        level = self.zlib.Z_DEFAULT_COMPRESSION if self.level is None else self.level
         return self.zlib.compressobj(level, _DEFLATED, -bits, self.memory_level)
 
     @override

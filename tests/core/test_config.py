@@ -11,6 +11,8 @@ from wscore._config import ANY_ORIGIN, SAME_ORIGIN, Config, Limits, Timeouts
 # The defaults that the documentation promises, written out.
 LIMITS: dict[str, int | None] = {
     "max_message_size": 1_048_576,
+    "max_text_size": None,
+    "max_binary_size": None,
     "max_frame_size": None,
     "max_fragments": None,
     "max_empty_fragments": 64,
@@ -40,7 +42,10 @@ TIMEOUTS: dict[str, float | None] = {
     "write_stall": 30.0,
 }
 MARKS = {"inbox_high", "inbox_low", "outbox_high", "outbox_low"}
-NULLABLE = ["max_message_size", "max_frame_size", "max_fragments", "max_empty_fragments", "max_control_rate"]
+NULLABLE = [
+    *("max_message_size", "max_text_size", "max_binary_size", "max_frame_size"),
+    *("max_fragments", "max_empty_fragments", "max_control_rate"),
+]
 
 
 def test_the_defaults_are_those_that_are_promised() -> None:
@@ -49,6 +54,8 @@ def test_the_defaults_are_those_that_are_promised() -> None:
     config = Config()
     assert (config.limits, config.timeouts) == (Limits(), Timeouts())
     assert config.origins == SAME_ORIGIN  # no other site's page gets in unless it is named
+    assert (config.compression, config.extensions) == (None, ())  # RFC 7692 section 8: nothing unasked
+    assert (config.stream, config.fragment_size, config.close_codes) == (False, None, None)
     assert config.control_events is False
     assert config.agent == "wscore"  # no version of anything
 

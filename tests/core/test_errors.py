@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+from enum import IntEnum
 from typing import Any
 
 import pytest
@@ -28,6 +29,13 @@ from wscore._violations import Violation
 
 LOST = Closed(1006, "", False)
 
+
+class Private(IntEnum):
+    """Close codes of an application."""
+
+    OUT_OF_TEA = 4018
+
+
 TREE: dict[type[Exception], tuple[type[Exception], ...]] = {
     WSCoreError: (Exception,),
     LocalProtocolError: (WSCoreError,),
@@ -49,8 +57,14 @@ def test_the_tree_of_errors_is_closed() -> None:
 
 
 EXAMPLES: list[tuple[WSCoreError, str]] = [
-    (ConnectionClosed(Closed(1000, "bye", True)), "the connection is closed: 1000 'bye'"),
-    (ConnectionClosed(LOST), "the connection is closed: 1006"),
+    (ConnectionClosed(Closed(1000, "bye", True)), "the connection is closed: 1000 (NORMAL_CLOSURE) 'bye'"),
+    (ConnectionClosed(LOST), "the connection is closed: 1006 (ABNORMAL_CLOSURE)"),
+    (ConnectionClosed(Closed(3000, "", True)), "the connection is closed: 3000"),
+    (ConnectionClosed(Closed(Private.OUT_OF_TEA, "", True)), "the connection is closed: 4018 (OUT_OF_TEA)"),
+    (
+        ConnectionClosed(Closed(Private.OUT_OF_TEA, "sorry", True)),
+        "the connection is closed: 4018 (OUT_OF_TEA) 'sorry'",
+    ),
     (
         HandshakeRefused(Response(403, body=b"no")),
         "the server refused the upgrade with HTTP status 403",

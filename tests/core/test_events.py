@@ -11,6 +11,7 @@ from wscore._events import (
     CloseReceived,
     CloseStatus,
     Event,
+    Fragment,
     Opened,
     PingReceived,
     PongReceived,
@@ -37,7 +38,7 @@ VALUES = [
 
 FIELDS = {
     RequestReceived: ["request"],
-    Opened: ["request", "response", "subprotocol"],
+    Opened: ["request", "response", "subprotocol", "extensions"],
     Refused: ["response"],
     PingReceived: ["payload"],
     PongReceived: ["payload"],
@@ -48,7 +49,7 @@ FIELDS = {
 
 
 def test_the_kinds_of_events_are_a_closed_set_with_bare_messages() -> None:
-    assert set(get_args(Event)) == {str, bytes, *FIELDS} - {CloseStatus}
+    assert set(get_args(Event)) == {str, bytes, Fragment, *FIELDS} - {CloseStatus}
 
 
 @pytest.mark.parametrize("value", VALUES, ids=lambda value: type(value).__name__)
@@ -65,6 +66,20 @@ def test_events_are_compared_by_what_they_say(value: Closed) -> None:
     assert value == dataclasses.replace(value)
     assert hash(value) == hash(dataclasses.replace(value))
     assert [other for other in VALUES if other == value] == [value]
+
+
+def test_a_fragment_is_plain_data_and_cheap_so_it_is_not_frozen() -> None:
+    fragment = Fragment("part", False)
+    assert [field.name for field in dataclasses.fields(fragment)] == ["data", "final"]
+    assert not hasattr(fragment, "__dict__")
+    assert fragment == Fragment("part", False)
+    assert fragment not in (Fragment("part", True), Fragment(b"part", False), Fragment("", False))
+    assert Fragment("", True) != Fragment(b"", True)  # the kind of the message counts also when it is empty
+
+
+def test_nothing_is_agreed_on_unless_it_is_named() -> None:
+    assert Opened(REQUEST, RESPONSE, None).extensions == ""
+    assert Opened(REQUEST, RESPONSE, None, "x").extensions == "x"
 
 
 def test_a_ping_is_not_a_pong_with_the_same_payload() -> None:

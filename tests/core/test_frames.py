@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import pytest
 
 from support.framing_oracle import CONTROL, broken_rules
-from support.wire import BINARY, CLOSE, CONTINUATION, KEY, PING, PONG, TEXT, frame, header, mask
+from support.wire import BINARY, CLOSE, CONTINUATION, KEY, PING, PONG, TEXT, frame, header, mask, read_frames
 from wscore import Opcode, Role, Violation
-from wscore._frames import FrameParser, Progress, encode_frame
+from wscore._frames import FrameParser, Progress, cut_message, encode_frame
 
 ROLES = list(Role)
 
@@ -287,3 +287,103 @@ def test_frames_are_written_in_their_shortest_form(key: bytes | None, length: in
 def test_a_long_payload_of_a_server_is_not_copied() -> None:
     payload = bytes(100_000)
     assert encode_frame(Opcode.BINARY, payload, None)[1] is payload
+
+
+# RFC 7692 section 6: RSV1 in the first frame of a message marks the whole of it.
+MARKS: list[tuple[str, bytes, list[tuple[bool, bool, int]] | None]] = [
+    # first bytes of frames of a server, all empty -> marked, final, opcode of data frames; None: refused
+    ("text", b"\xc1", [(True, True, TEXT)]),
+    ("binary", b"\xc2", [(True, True, BINARY)]),
+    ("none", b"\x81\x82", [(False, True, TEXT), (False, True, BINARY)]),
+    ("one after another", b"\xc1\x81\xc2", [(True, True, TEXT), (False, True, TEXT), (True, True, BINARY)]),
+    ("fragments", b"\x41\x00\x80", [(True, False, TEXT), (False, False, 0), (False, True, 0)]),
+    ("a later fragment", b"\x01\x40", None),
+    ("a later fragment of a marked message", b"\x41\xc0", None),
+    ("nothing under way", b"\xc0", None),
+    ("a ping", b"\xc9", None),
+    ("a pong", b"\xca", None),
+    ("a close", b"\xc8", None),
+    ("with RSV2", b"\xe1", None),
+    ("RSV2 alone", b"\xa1", None),
+    ("RSV3 alone", b"\x91", None),
+    ("reserved opcode", b"\xc3", None),
+]
+
+
+@pytest.mark.parametrize(("firsts", "expected"), [row[1:] for row in MARKS], ids=[row[0] for row in MARKS])
+def test_an_extension_may_mark_the_first_frame_of_a_message_alone(
+    firsts: bytes, expected: list[tuple[bool, bool, int]] | None
+) -> None:
+    parser = FrameParser(Role.CLIENT, None)
+    parser.extended = True
+    parser.feed(b"".join(bytes([first, 0]) for first in firsts))
+    seen = []
+    while (step := parser.advance()) is not Progress.NEED_DATA:
+        if step is Progress.FAILED:
+            assert parser.violation is Violation.RESERVED_BITS
+            assert expected is None
+            return
+        if step is Progress.HEADER:
+            seen.append((parser.marked, parser.final, int(parser.opcode)))
+    assert seen == expected
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_without_an_extension_no_frame_may_be_marked(role: Role) -> None:
+    parser = a_parser(role)
+    parser.feed(b"\xc1")
+    assert parser.advance() is Progress.FAILED
+    assert parser.violation is Violation.RESERVED_BITS
+
+
+@pytest.mark.parametrize("key", [None, KEY], ids=["server", "client"])
+@pytest.mark.parametrize(("final", "first"), [(True, 0xC1), (False, 0x41)])
+def test_a_marked_frame_is_written_with_rsv1(key: bytes | None, final: bool, first: int) -> None:
+    [piece] = encode_frame(Opcode.TEXT, b"x", key, final=final, marked=True)
+    assert read_frames(piece) == [(first, b"x")]
+
+
+CUTS: list[tuple[int, int | None, bool, bool, list[tuple[int, int]]]] = [
+    # payload, fragment size, final, marked: the first byte and the payload of each frame
+    (10, None, True, False, [(0x82, 10)]),
+    (10, 10, True, False, [(0x82, 10)]),
+    (10, 11, True, False, [(0x82, 10)]),
+    (0, 1, True, False, [(0x82, 0)]),
+    (0, 1, False, False, [(0x02, 0)]),
+    (10, 9, True, False, [(0x02, 9), (0x80, 1)]),
+    (10, 5, True, False, [(0x02, 5), (0x80, 5)]),
+    (10, 4, True, False, [(0x02, 4), (0x00, 4), (0x80, 2)]),
+    (3, 1, True, False, [(0x02, 1), (0x00, 1), (0x80, 1)]),
+    (10, None, False, False, [(0x02, 10)]),
+    (10, 5, False, False, [(0x02, 5), (0x00, 5)]),
+    (10, 4, False, True, [(0x42, 4), (0x00, 4), (0x00, 2)]),
+    (10, None, True, True, [(0xC2, 10)]),
+    (10, 4, True, True, [(0x42, 4), (0x00, 4), (0x80, 2)]),
+]
+
+
+@pytest.mark.parametrize(("length", "size", "final", "marked", "expected"), CUTS)
+def test_a_message_is_cut_into_frames_of_a_size(
+    length: int, size: int | None, final: bool, marked: bool, expected: list[tuple[int, int]]
+) -> None:
+    payload = bytes(range(length))
+    frames = cut_message(Opcode.BINARY, payload, size, final=final, marked=marked)
+    read_back = [frame for pieces in frames for frame in read_frames(b"".join(pieces))]
+    assert [(first, len(part)) for first, part in read_back] == expected
+    assert b"".join(part for _, part in read_back) == payload
+    assert len(frames) == len(expected)
+
+
+def test_each_frame_of_a_cut_message_has_a_key_of_its_own() -> None:
+    keys = iter([b"aaaa", b"bbbb", b"cccc"])
+    frames = cut_message(Opcode.TEXT, b"Hello", 2, new_key=lambda: next(keys))
+    assert [b"".join(pieces) for pieces in frames] == [
+        b"\x01\x82aaaa" + mask(b"He", b"aaaa"),
+        b"\x00\x82bbbb" + mask(b"ll", b"bbbb"),
+        b"\x80\x81cccc" + mask(b"o", b"cccc"),
+    ]
+
+
+def test_a_part_of_a_message_that_goes_on_is_written_with_the_opcode_it_is_given() -> None:
+    frames = cut_message(Opcode.CONTINUATION, b"abc", 2)
+    assert [b"".join(pieces) for pieces in frames] == [b"\x00\x02ab", b"\x80\x01c"]

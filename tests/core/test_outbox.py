@@ -254,3 +254,131 @@ def test_no_byte_is_lost_doubled_or_overtaken(script: list[int | None]) -> None:
         assert len(written) == len(taken) + box.waiting
     taken += b"".join(box.take(no_key))
     assert taken == written
+
+
+# Messages that are held behind one under way: counted, not given out.
+
+
+def test_what_is_held_counts_as_buffered_but_cannot_be_taken() -> None:
+    box = outbox(high=100, low=20)
+    box.hold(90)
+    assert (box.held, box.waiting, box.buffered, box.has_data, box.idle) == (90, 0, 90, False, False)
+    assert box.take(no_key) == []
+    assert box.writable
+    box.hold(11)
+    assert not box.writable
+    box.hold(-101)
+    assert (box.held, box.buffered, box.idle) == (0, 0, True)
+    assert not box.writable  # until somebody asks for more, which says that there is room
+    box.note_departed()
+    assert box.writable
+
+
+def test_what_is_held_and_what_waits_count_together() -> None:
+    box = outbox(high=100, low=20)
+    box.hold(60)
+    box.put([bytes(40)])
+    assert box.writable
+    box.put([b"x"])
+    assert (box.buffered, box.writable) == (101, False)
+    box.take(no_key)
+    assert box.buffered == 60 + 41
+    box.note_departed()
+    assert (box.buffered, box.writable) == (60, False)
+
+
+def test_a_stream_that_is_gone_holds_nothing() -> None:
+    box = outbox()
+    box.hold(1000)
+    box.clear()
+    assert (box.held, box.idle, box.writable) == (0, True, True)
+    box.hold(1000)
+    assert (box.held, box.buffered, box.writable) == (0, 0, True)
+
+
+# Frames of messages that were cut: given out batch by batch.
+
+
+def batched(size: int, high: int = 1000) -> Outbox:
+    return Outbox(Limits(outbox_high=high, outbox_low=0, outbox_limit=10_000), size)
+
+
+@pytest.mark.parametrize(
+    ("batch", "sizes", "taken"),
+    [
+        (10, [10, 10, 10], [10, 10, 10]),
+        (10, [12, 12, 5], [12, 12, 5]),  # headers count, and a frame is never cut
+        (10, [3, 3, 3, 3, 3], [12, 3]),  # small ones fill a batch
+        (10, [9, 1, 1], [10, 1]),
+        (10, [9, 50, 1], [59, 1]),
+        (1, [5, 5], [5, 5]),
+        (100, [5, 5], [10]),
+    ],
+)
+def test_a_batch_has_as_many_frames_as_reach_its_size(batch: int, sizes: list[int], taken: list[int]) -> None:
+    box, given = batched(batch), list[int]()
+    frames = [bytes([number]) * size for number, size in enumerate(sizes)]
+    for frame in frames:
+        box.put([frame[:1], frame[1:]])
+    out = b""
+    while box.has_data:
+        assert box.buffered == box.waiting == sum(sizes) - sum(given)
+        pieces = box.take(no_key)
+        given.append(sum(map(len, pieces)))
+        out += b"".join(pieces)
+        assert (box.given, box.waiting) == (given[-1], sum(sizes) - sum(given))
+        assert box.buffered == box.given + box.waiting
+        box.note_departed()
+    assert (given, out) == (taken, b"".join(frames))
+    assert box.idle and box.take(no_key) == []
+
+
+def test_pongs_and_pings_leave_between_the_frames_of_a_cut_message() -> None:
+    box = batched(5)
+    for number in range(3):
+        box.put([b"frm%d." % number])
+    assert box.take(no_key) == [b"frm0."]
+    box.put_ping([b"ping"])
+    box.put_pong(b"x")
+    box.put([b"later"])
+    assert box.buffered == 5 + 10 + 4 + 3 + 5
+    assert box.take(no_key) == [b"\x8a\x01x" + b"ping" + b"frm1."]
+    assert box.take(no_key) == [b"frm2."]
+    assert box.take(no_key) == [b"later"]
+    assert not box.has_data
+
+
+def test_without_batches_a_ping_keeps_its_place() -> None:
+    box = outbox()
+    box.put([b"frame"])
+    box.put_ping([b"ping"])
+    box.put([b"behind"])
+    assert box.take(no_key) == [b"frame" + b"ping" + b"behind"]
+
+
+def test_a_ping_alone_is_something_to_send_and_counts() -> None:
+    box = batched(5, high=10)
+    box.put_ping([b"ping", b"payload"])
+    assert (box.waiting, box.has_data, box.writable) == (11, True, False)
+    assert box.take(no_key) == [b"pingpayload"]
+    assert (box.waiting, box.given) == (0, 11)
+    assert box.take(no_key) == []
+
+
+def test_the_head_leaves_before_pings_and_frames_also_in_batches() -> None:
+    box = batched(5)
+    box.put([b"frame"])
+    box.put_ping([b"ping"])
+    box.put_head(b"head")
+    assert box.take(no_key) == [b"head" + b"ping" + b"frame"]
+
+
+def test_what_waits_in_batches_is_dropped_when_the_stream_is_gone() -> None:
+    box = batched(5)
+    for _ in range(3):
+        box.put([b"frame"])
+    box.take(no_key)
+    box.put_ping([b"ping"])
+    box.clear()
+    box.put_ping([b"ping"])
+    assert (box.idle, box.has_data, box.take(no_key)) == (True, False, [])

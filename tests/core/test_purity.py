@@ -22,7 +22,7 @@ IMPURE = {
     *("datetime", "time", "logging", "random", "secrets", "tempfile", "uuid", "warnings"),
 }
 # Tools for tests cut streams at random places, chosen by a seed.
-EXCUSED = {("testing.py", "random")}
+EXCUSED = {("_chance.py", "random")}
 ONLY_IN = {
     "h11": {"_client_handshake.py", "_handshake.py", "_head.py", "_server_handshake.py"},
     "os": {"_entropy.py"},

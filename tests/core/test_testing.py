@@ -178,7 +178,7 @@ def test_time_passes_where_nothing_is_due() -> None:
 
 
 def test_two_sides_that_never_rest_are_a_bug(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wscore.testing, "_ROUNDS", 1)  # fewer than any exchange takes
+    monkeypatch.setattr(wscore.testing._driver, "_ROUNDS", 1)  # fewer than any exchange takes
     with pytest.raises(AssertionError, match="never came to rest"):
         Pair().open()
 

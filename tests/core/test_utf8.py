@@ -160,3 +160,46 @@ def test_valid_text_passes_in_any_cutting(text: str, places: list[int]) -> None:
 @given(st.lists(st.binary(max_size=8), max_size=6))
 def test_any_bytes_are_judged_like_the_table_judges_them(chunks: list[bytes]) -> None:
     check(chunks)
+
+
+@pytest.mark.parametrize(
+    ("chunks", "texts", "valid"),
+    [
+        ([b"ab", b"", b"c"], ["ab", "", "c"], True),
+        ([b"a\xe2", b"\x98", b"\x83b"], ["a", "", "\u2603b"], True),
+        ([b"\xf0\x9f", b"\x98\x80\xc3", b"\xa9"], ["", "\U0001f600", "\xe9"], True),
+        ([b"ab\xff", b"cd"], ["ab"], False),
+        ([b"\xff"], [""], False),
+        ([b"a\xe2", b"\x98\x83x\x80"], ["a", "\u2603x"], False),
+        ([b"a\xe2", b"b"], ["a", ""], False),
+        ([b"a\xed", b"\xa0"], ["a", ""], False),
+        ([b"ab\xed\xa0"], ["ab"], False),
+        ([b"ab\xed\xa0\x80"], ["ab"], False),
+    ],
+)
+def test_each_chunk_gives_the_text_that_it_completes_up_to_the_first_impossible_byte(
+    chunks: list[bytes], texts: list[str], valid: bool
+) -> None:
+    validator, given = Utf8Validator(), []
+    assert validator.text == ""
+    for chunk in chunks:
+        good = validator.feed(chunk)
+        given.append(validator.text)
+        if not good:
+            break
+    assert (given, good) == (texts, valid)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.binary(max_size=8), max_size=6))
+def test_the_text_of_all_chunks_is_what_the_table_calls_complete(chunks: list[bytes]) -> None:
+    data, validator, text = b"".join(chunks), Utf8Validator(), ""
+    for chunk in chunks:
+        good = validator.feed(chunk)
+        text += validator.text
+        if not good:
+            break
+    valid = data[: first_impossible(data)[0]]
+    while first_impossible(valid) == (None, False):
+        valid = valid[:-1]  # an unfinished code point is still to come
+    assert text == valid.decode("utf-8")

@@ -13,8 +13,10 @@ from typing import Any
 
 import pytest
 
+from support.vector_events import describe
 from support.vector_keys import KNOWN, UnknownKey, check_file
-from support.vector_specs import characters, octets, same_bytes
+from support.vector_messages import same_bytes
+from support.vector_specs import characters, octets
 from support.vectors import (
     CUTTINGS,
     FOLDER,
@@ -24,7 +26,6 @@ from support.vectors import (
     Outcome,
     Player,
     Vector,
-    describe,
     differences,
     load_all,
 )
@@ -81,7 +82,7 @@ def test_the_timer_that_pings_pings() -> None:
 
 @pytest.mark.parametrize("role", ["CLIENT", "SERVER"])
 def test_every_event_comes_out_of_each_role_that_has_it(role: str) -> None:
-    kinds = {"text", "bytes", "ping", "pong", "opened", "close", "closed"}
+    kinds = {"text", "bytes", "fragment", "ping", "pong", "opened", "close", "closed"}
     kinds.add("refused" if role == "CLIENT" else "request")
     seen = {
         kind

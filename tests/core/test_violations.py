@@ -61,9 +61,13 @@ def _named(*names: str) -> set[Violation]:
             | _named("MESSAGE_INTERRUPTED", "CLOSE_PAYLOAD", "CLOSE_CODE"),
         ),
         # Section 8.1: data that is not consistent with the type of the message.
-        (1007, None, _named("INVALID_UTF8", "CLOSE_REASON_UTF8")),
+        (1007, None, _named("INVALID_UTF8", "CLOSE_REASON_UTF8", "COMPRESSED_DATA")),
         # Section 7.4.1: a policy, and a message that is too big to process.
-        (1008, None, _named("TOO_MANY_FRAGMENTS", "TOO_MANY_EMPTY_FRAGMENTS", "CONTROL_FLOOD")),
+        (
+            1008,
+            None,
+            _named("TOO_MANY_FRAGMENTS", "TOO_MANY_EMPTY_FRAGMENTS", "CONTROL_FLOOD", "TOO_MANY_STREAMS"),
+        ),
         (1009, None, _named("FRAME_TOO_BIG", "MESSAGE_TOO_BIG")),
         # RFC 9110 section 15.5, RFC 6585 section 5, RFC 6455 section 4.4.
         (
@@ -85,7 +89,7 @@ def _named(*names: str) -> set[Violation]:
             None,
             _named("RESPONSE_VERSION", "RESPONSE_BODY", "UPGRADE_HEADER", "RESPONSE_CONNECTION")
             | _named("WEBSOCKET_ACCEPT", "UNOFFERED_SUBPROTOCOL", "UNOFFERED_EXTENSION")
-            | _named("TOO_MANY_INFORMATIONAL"),
+            | _named("EXTENSION_PARAMETERS", "TOO_MANY_INFORMATIONAL"),
         ),
     ],
 )

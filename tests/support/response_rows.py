@@ -89,9 +89,20 @@ BROKEN: Final[dict[Violation, dict[str, bytes]]] = {
     },
     Violation.UNOFFERED_EXTENSION: {
         label: response(b"Sec-WebSocket-Extensions: " + value)
-        for label, value in {"permessage-deflate": b"permessage-deflate", "any": b"x", "nothing": b""}.items()
+        for label, value in {"permessage-deflate": b"permessage-deflate", "any": b"x", "two": b"a, b"}.items()
     }
     | {"on two lines": response(b"Sec-WebSocket-Extensions: a", b"Sec-WebSocket-Extensions: b")},
+    Violation.INVALID_EXTENSIONS: {
+        label: response(b"Sec-WebSocket-Extensions: " + value)
+        for label, value in {
+            "nothing": b"",
+            "only commas": b", ,",
+            "no token": b"a b",
+            "a parameter without a name": b"a; =1",
+            "a quoted value that is no token": b'a; b="c d"',
+            "obs-text": b"a\x85",
+        }.items()
+    },
     Violation.DUPLICATE_HEADER: {
         "Accept twice": response(b"Sec-WebSocket-Accept: " + ACCEPT),
         "two Accepts": response(b"sec-websocket-accept: " + ACCEPT[::-1]),

@@ -16,39 +16,78 @@ _VECTOR: Final = {
     "half_close",
     "entropy",
     "after_handshake",
+    "established",
     "steps",
 }
 _VECTOR_NEEDS: Final = {"name", "rfc", "role", "steps"}
 _INPUTS: Final = {"receive", "eof", "handle", "command"}
 _LEVELS: Final = {"state", "action", "deadline", "wants_read", "writable", "buffered", "latency"}
 _STEP: Final = _INPUTS | _LEVELS | {"note", "at", "raises", "take", "blocked", "events", "sends"}
-_CONFIG: Final = {"limits", "timeouts", "origins", "control_events", "agent"}
+_CONFIG: Final = {
+    "limits",
+    "timeouts",
+    "origins",
+    "compression",
+    "stream",
+    "fragment_size",
+    "control_events",
+    "agent",
+}
+_COMPRESSION: Final = {
+    "server_max_window_bits",
+    "client_max_window_bits",
+    "server_no_context_takeover",
+    "client_no_context_takeover",
+    "level",
+    "memory_level",
+    "threshold",
+    "fallback",
+}
+_ESTABLISHED: Final = {"subprotocol", "extensions"}
+_COMPRESSED: Final = {
+    "compressed",
+    "opcode",
+    "takeover",
+    "frames",
+    "key",
+    "first",
+    "final",
+    "at_most",
+    "window_bits",
+}
+_COMPRESSED_NEEDS: Final = {"compressed", "opcode", "takeover"}
 
 _STATUS: Final = {"code", "reason"}
 _RESPONSE: Final = {"status", "reason", "headers", "body"}
 _EVENTS: Final[dict[str, set[str]]] = {
     "request": {"target", "upgrade", "subprotocols", "headers"},
-    "opened": {"subprotocol", "headers"},
+    "opened": {"subprotocol", "extensions", "headers"},
+    "fragment": {"text", "bytes", "final"},
     "refused": _RESPONSE,
     "close": _STATUS,
     "closed": _STATUS | {"clean", "received", "sent", "initiator", "violation", "timer", "dropped"},
 }
+_EVENT_NEEDS: Final[dict[str, set[str]]] = {"close": _STATUS, "closed": {"code"}, "fragment": {"final"}}
 _PLAIN_EVENTS: Final = {"text", "bytes", "ping", "pong"}
 _COMMANDS: Final[dict[str, set[str]]] = {
     "send_request": {"url", "headers", "subprotocols"},
     "accept": {"subprotocol", "headers"},
     "respond": {"status", "headers", "body"},
-    "send_text": {"text"},
-    "send_bytes": {"data"},
+    "send_text": {"text", "compress"},
+    "send_bytes": {"data", "compress"},
+    "send_fragment": {"text", "data", "final", "compress"},
+    "send_prepared": {"text", "data", "compress"},
     "send_ping": {"payload"},
     "send_pong": {"payload"},
     "close": {"code", "reason", "discard"},
+    "suspend": set(),
+    "resume": set(),
 }
 
 
 # All of them; each stands in the README.
-_OBJECTS: Final = (_FILE, _VECTOR, _STEP, _CONFIG, _EVENTS.keys(), _PLAIN_EVENTS, _COMMANDS.keys())
-KNOWN: Final = (*_OBJECTS, *_EVENTS.values(), *_COMMANDS.values())
+_OBJECTS: Final = (_FILE, _VECTOR, _STEP, _CONFIG, _COMPRESSION, _ESTABLISHED, _COMPRESSED)
+KNOWN: Final = (*_OBJECTS, _EVENTS.keys(), _PLAIN_EVENTS, _COMMANDS.keys(), *_EVENTS.values(), *_COMMANDS.values())
 
 
 class UnknownKey(ValueError):
@@ -65,7 +104,11 @@ def check_file(content: Any) -> None:
     for vector in content["vectors"]:
         where = f"the vector {vector.get('name')!r}"
         _check(vector, _VECTOR, _VECTOR_NEEDS, where)
+        if "established" in vector and vector.get("after_handshake", False):
+            raise UnknownKey(f"{where} is opened in two ways")
+        _check(vector.get("established", {}), _ESTABLISHED, set(), where)
         _check(vector.get("config", {}), _CONFIG, set(), where)
+        _check(vector.get("config", {}).get("compression") or {}, _COMPRESSION, set(), where)
         for number, step in enumerate(vector["steps"]):
             _check_step(step, f"{where}, step {number}")
 
@@ -83,6 +126,10 @@ def _check_step(step: dict[str, Any], where: str) -> None:
         _check(arguments, _COMMANDS[order], set(), f"{where}, {order}")
     for event in step.get("events", []):
         _check_event(event, where)
+    sends = step.get("sends", "")
+    for part in sends if isinstance(sends, list) else [sends]:
+        if isinstance(part, dict) and "compressed" in part:
+            _check(part, _COMPRESSED, _COMPRESSED_NEEDS, where)
 
 
 def _check_event(event: dict[str, Any], where: str) -> None:
@@ -92,8 +139,9 @@ def _check_event(event: dict[str, Any], where: str) -> None:
     if kind in _PLAIN_EVENTS:
         return
     _check({kind: 0}, _EVENTS.keys(), set(), where)
-    needs = _STATUS if kind == "close" else {"code"} if kind == "closed" else set[str]()
-    _check(value, _EVENTS[kind], needs, f"{where}, {kind}")
+    _check(value, _EVENTS[kind], _EVENT_NEEDS.get(kind, set()), f"{where}, {kind}")
+    if kind == "fragment" and len(value) != 2:
+        raise UnknownKey(f"{where}: a fragment is text or bytes, and final or not")
     for name in ("received", "sent"):
         if value.get(name) is not None:
             _check(value[name], _STATUS, _STATUS, f"{where}, {kind}.{name}")

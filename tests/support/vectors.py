@@ -1,8 +1,9 @@
 """Reads the test vectors of tests/vectors and plays them against this core.
 
 tests/vectors/README.md defines the format; this is what a runner looks like, so that a port can be given
-one in an afternoon. It has four parts: *specs* become bytes, *events* become plain values that can stand
-in JSON, *players* carry out the steps, and `differences` says where what came out is not what is expected.
+one in an afternoon. It has five parts: *specs* become bytes (`vector_specs`), *events* become plain
+values that can stand in JSON (`vector_events`), compressed *messages* are inflated (`vector_messages`); and
+here *players* carry out the steps, and `differences` says where what came out is not what is expected.
 
 A vector never says how bytes are cut on their way: the player cuts the bytes of every ``receive`` in the way
 it is told and takes the outputs once, when the last piece is in.
@@ -12,26 +13,19 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, assert_never
+from typing import Any, Final
 
+from support.vector_events import add_event, describe, same_event
 from support.vector_keys import check_file
-from support.vector_specs import characters, octets, same_bytes
+from support.vector_messages import Inflation, same_bytes
+from support.vector_specs import characters, octets
 from wscore import (
-    Closed,
-    CloseReceived,
-    CloseStatus,
     Config,
     Connection,
+    Deflate,
     Event,
-    Headers,
     Limits,
-    Opened,
-    PingReceived,
-    PongReceived,
-    Refused,
-    Request,
-    RequestReceived,
-    Response,
+    PreparedMessage,
     Role,
     Timeouts,
     WSCoreError,
@@ -64,19 +58,6 @@ RESPONSE: Final = (
     b"\r\n"
 )
 
-# What `closed` says where a vector does not.
-_CLOSED: Final[dict[str, Any]] = {
-    "reason": "",
-    "clean": False,
-    "received": None,
-    "sent": None,
-    "initiator": None,
-    "violation": None,
-    "timer": None,
-    "dropped": 0,
-}
-
-
 @dataclass(frozen=True, slots=True)
 class Vector:
     """One vector, as it stands in its file."""
@@ -99,93 +80,8 @@ def load(path: Path) -> list[Vector]:
 
 def load_all() -> list[Vector]:
     """Read every file of vectors."""
-    return [vector for path in sorted(FOLDER.glob("*.json")) for vector in load(path)]
-
-
-# Events.
-
-
-def describe(event: Event) -> dict[str, Any]:
-    """Write an event as the README says, with every key."""
-    match event:
-        case str():
-            return {"text": event}
-        case bytes():
-            return {"bytes": event}
-        case RequestReceived():
-            return {"request": _describe_request(event.request)}
-        case Opened():
-            return {"opened": {"subprotocol": event.subprotocol, "headers": _pairs(event.response.headers)}}
-        case Refused():
-            return {"refused": _describe_response(event.response)}
-        case PingReceived():
-            return {"ping": event.payload}
-        case PongReceived():
-            return {"pong": event.payload}
-        case CloseReceived():
-            return {"close": {"code": event.code, "reason": event.reason}}
-        case Closed():
-            return {"closed": _describe_closed(event)}
-    assert_never(event)
-
-
-def _pairs(headers: Headers) -> list[list[str]]:
-    return [[name.lower(), value] for name, value in headers]
-
-
-def _describe_request(request: Request) -> dict[str, Any]:
-    return {
-        "target": request.target,
-        "upgrade": request.is_upgrade,
-        "subprotocols": list(request.subprotocols),
-        "headers": _pairs(request.headers),
-    }
-
-
-def _describe_response(response: Response) -> dict[str, Any]:
-    return {
-        "status": response.status,
-        "reason": response.reason,
-        "headers": _pairs(response.headers),
-        "body": response.body,
-    }
-
-
-def _describe_status(status: CloseStatus | None) -> dict[str, Any] | None:
-    return None if status is None else {"code": status.code, "reason": status.reason}
-
-
-def _describe_closed(closed: Closed) -> dict[str, Any]:
-    return {
-        "code": closed.code,
-        "reason": closed.reason,
-        "clean": closed.clean,
-        "received": _describe_status(closed.received),
-        "sent": _describe_status(closed.sent),
-        "initiator": closed.initiator and closed.initiator.name,
-        "violation": closed.violation and closed.violation.name,
-        "timer": closed.timer and closed.timer.name,
-        "dropped": closed.dropped,
-    }
-
-
-def same_event(expected: dict[str, Any], actual: dict[str, Any]) -> bool:
-    """Compare an event of a vector with one that came out."""
-    ((kind, value),) = expected.items()
-    if kind not in actual:
-        return False
-    found: Any = actual[kind]
-    if kind == "text":
-        return bool(characters(value) == found)
-    if kind in ("bytes", "ping", "pong"):
-        return bool(octets(value) == found)
-    if kind == "close":
-        return bool(value == found)
-    if kind == "closed":
-        return bool({**_CLOSED, **value} == found)
-    if "body" in value:
-        value = {**value, "body": octets(value["body"])}
-    return all(found[key] == value[key] for key in value)  # a vector names the fields that it is about
+    paths = sorted(path for path in FOLDER.glob("*.json") if path.name != "schema.json")
+    return [vector for path in paths for vector in load(path)]
 
 
 # Players.
@@ -224,18 +120,14 @@ class Player:
         self._cutting = cutting
         self._held = False  # bytes given out are in our hands
         self.now = 0.0
-        self.core = Connection(
-            Role[data["role"]],
-            make_config(data.get("config", {})),
-            now=0.0,
-            half_close=data.get("half_close", True),
-            entropy=_entropy(data),
-        )
+        self.core = _make_core(data)
 
     def play(self) -> list[Outcome]:
         """Play every step; return what came out of each."""
         if self._data.get("after_handshake", False):
             _shake_hands(self.core)
+        if "established" in self._data:
+            _check_established(self.core, self._data["established"])
         return [self._step(step) for step in self._data["steps"]]
 
     def _step(self, step: dict[str, Any]) -> Outcome:
@@ -277,7 +169,7 @@ class Player:
         while not quiet:
             quiet = True
             while left != 0 and (event := self.core.next_event()) is not None:
-                outcome.events.append(event)
+                add_event(outcome.events, event)
                 left = None if left is None else left - 1
                 quiet = False
             while not self._held and (pieces := self.core.data_to_send(self.now)):
@@ -299,15 +191,29 @@ def levels(core: Connection) -> dict[str, Any]:
     }
 
 
+def _make_core(data: dict[str, Any]) -> Connection:
+    """Make the core of a vector, at time 0."""
+    role, config = Role[data["role"]], make_config(data.get("config", {}))
+    half_close, entropy = data.get("half_close", True), _entropy(data)
+    if "established" in data:
+        return Connection.established(
+            role, config, **data["established"], now=0.0, half_close=half_close, entropy=entropy
+        )
+    return Connection(role, config, now=0.0, half_close=half_close, entropy=entropy)
+
+
 def make_config(settings: dict[str, Any]) -> Config:
     """Make a Config of the settings that differ from the defaults."""
-    rest = {name: settings[name] for name in settings if name not in ("limits", "timeouts", "origins")}
-    if "origins" in settings:
-        origins = settings["origins"]
-        rest["origins"] = origins if isinstance(origins, str) else tuple(origins)
-    return Config(
-        limits=Limits(**settings.get("limits", {})), timeouts=Timeouts(**settings.get("timeouts", {})), **rest
-    )
+    rest = dict(settings)
+    limits, timeouts = Limits(**rest.pop("limits", {})), Timeouts(**rest.pop("timeouts", {}))
+    if isinstance(rest.get("origins"), list):
+        rest["origins"] = tuple(rest["origins"])
+    if rest.get("compression") is not None:
+        rest["compression"] = Deflate(**rest["compression"])
+    return Config(limits=limits, timeouts=timeouts, **rest)
+
+
+_TIMED: Final = ("send_request", "accept", "respond", "send_ping", "close")  # the commands that take the time
 
 
 def command(core: Connection, order: dict[str, dict[str, Any]], now: float) -> None:
@@ -320,8 +226,14 @@ def command(core: Connection, order: dict[str, dict[str, Any]], now: float) -> N
     for key in ("text", "reason"):
         if key in arguments:
             arguments[key] = characters(arguments[key])
-    if name not in ("send_text", "send_bytes", "send_pong"):
+    if name in _TIMED:
         arguments["now"] = now
+    if name == "send_prepared":
+        message = arguments["text"] if "text" in arguments else arguments["data"]
+        core.send_prepared(PreparedMessage(message, compress=arguments.get("compress")))
+        return
+    if name == "send_fragment" and "text" in arguments:
+        arguments["data"] = arguments.pop("text")
     first = {"send_request": "url", "respond": "status"}.get(name)
     positional = [arguments.pop(first)] if first else []
     getattr(core, name)(*positional, **arguments)
@@ -347,6 +259,14 @@ def _shake_hands(core: Connection) -> None:
     drain(core, 0.0)
 
 
+def _check_established(core: Connection, agreed: dict[str, Any]) -> None:
+    """Take the one event of a core that was made open, and see that it says what was agreed on."""
+    output = drain(core, 0.0)
+    expected = {"subprotocol": None, "extensions": "", **agreed}
+    [event] = output.events
+    assert same_event({"opened": expected}, describe(event)) and output.sent == b"", output
+
+
 # The comparison.
 
 
@@ -354,16 +274,19 @@ def differences(vector: Vector, outcomes: list[Outcome]) -> list[str]:
     """Say where outcomes are not what the vector expects; [] when they are."""
     found: list[str] = []
     expected: dict[str, Any] = {"state": "CONNECTING", "action": "KEEP"}
-    if vector.data.get("after_handshake", False):
+    if vector.data.get("after_handshake", False) or "established" in vector.data:
         expected["state"] = "OPEN"
+    inflation = Inflation()
     for number, (step, outcome) in enumerate(zip(vector.data["steps"], outcomes, strict=True)):
         for name in ("state", "action"):  # they stay until a step says otherwise
             expected[name] = step.get(name, expected[name])
-        found += [f"step {number}: {line}" for line in _compare(step, {**step, **expected}, outcome)]
+        found += [f"step {number}: {line}" for line in _compare(step, {**step, **expected}, outcome, inflation)]
     return found
 
 
-def _compare(step: dict[str, Any], expected: dict[str, Any], outcome: Outcome) -> list[str]:
+def _compare(
+    step: dict[str, Any], expected: dict[str, Any], outcome: Outcome, inflation: Inflation
+) -> list[str]:
     """Compare one step."""
     found = [
         f"{name} is {value!r}, expected {expected[name]!r}"
@@ -372,7 +295,7 @@ def _compare(step: dict[str, Any], expected: dict[str, Any], outcome: Outcome) -
     ]
     if outcome.raised != step.get("raises") or outcome.changed:
         found.append(f"raised {outcome.raised}, expected {step.get('raises')}; changed: {outcome.changed}")
-    if not same_bytes(step.get("sends", []), outcome.sent):
+    if not same_bytes(step.get("sends", []), outcome.sent, inflation):
         found.append(f"sent {outcome.sent[:500]!r}, expected {step.get('sends', [])!r:.500}")
     events = [describe(event) for event in outcome.events]
     wanted = step.get("events", [])

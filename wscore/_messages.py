@@ -53,6 +53,7 @@ class MessageAssembler:
         "_size",
         "_streaming",
         "_tail",
+        "_uncharged",
         "_utf8",
         "_wire_size",
         "ready",
@@ -78,6 +79,7 @@ class MessageAssembler:
         self._chunks: list[bytes] = []
         self._tail: bytearray = bytearray()
         self._utf8: Utf8Validator = Utf8Validator()
+        self._uncharged: int = 0  # streaming: bytes that wait for the rest of their code point
         self.ready: str | bytes | Fragment | None = None
         self.ready_size: int = 0
         self.skipping: bool = False
@@ -111,7 +113,7 @@ class MessageAssembler:
         return self.violation is None
 
     def _check_limits(self) -> Violation | None:
-        limit = self._limit()
+        limit = self._max_text if self._is_text else self._max_binary
         if limit is not None and self._wire_size > (_with_overhead(limit) if self._marked else limit):
             return Violation.MESSAGE_TOO_BIG
         if self._max_fragments is not None and self._fragments > self._max_fragments:
@@ -120,10 +122,6 @@ class MessageAssembler:
             return Violation.TOO_MANY_EMPTY_FRAGMENTS
         return None
 
-    def _limit(self) -> int | None:
-        """Return how many bytes this message may have."""
-        return self._max_text if self._is_text else self._max_binary
-
     def add(self, chunk: bytes, frame_done: bool) -> bool:
         """Take payload; False when the message breaks a rule with it."""
         last = frame_done and self._frame_final
@@ -131,6 +129,7 @@ class MessageAssembler:
             return self._add_plain(chunk, last)
         if self.skipping:
             if last:
+                self._utf8.finish()  # forget half a code point
                 self._set_ready(b"", 0)
             return True
         assert self._decoder is not None  # or the mark would be a violation
@@ -140,7 +139,7 @@ class MessageAssembler:
     def step(self) -> bool:
         """Decode on; False when the message breaks a rule with that."""
         assert self._decoder is not None
-        limit = self._limit()
+        limit = self._max_text if self._is_text else self._max_binary
         room = None if limit is None else limit - self._size
         output = self._decoder.step(room)
         if isinstance(output, Violation):
@@ -177,20 +176,23 @@ class MessageAssembler:
         """Make a fragment of chunk; nothing of an empty one, unless it is the last."""
         data: str | bytes = chunk
         valid = True
+        self._uncharged += len(chunk)
         if self._is_text:
             valid = self._is_valid(chunk, last)
             data = self._utf8.text
         if data or (last and valid):
-            self._set_ready(Fragment(data, last and valid), len(chunk))
+            self._set_ready(Fragment(data, last and valid), self._uncharged)
+            self._uncharged = 0
         return valid or self._fail(Violation.INVALID_UTF8)
 
     def _finish_whole(self, chunk: bytes) -> bool:
         """Make a message of its only chunk."""
+        self.ready_size = len(chunk)
         if not self._is_text:
-            self._set_ready(chunk, len(chunk))
+            self.ready = chunk
             return True
         try:
-            self._set_ready(chunk.decode("utf-8"), len(chunk))
+            self.ready = chunk.decode("utf-8")
         except UnicodeDecodeError:
             return self._fail(Violation.INVALID_UTF8)
         return True

@@ -87,9 +87,13 @@ class Outbox:
 
     def put(self, frame: list[bytes]) -> None:
         """Queue one whole frame, given as its pieces; nothing once the stream is gone."""
-        if not self._gone:
-            self._frames.append(frame)
-            self._queued += self._count(frame)
+        if self._gone:
+            return
+        self._frames.append(frame)
+        for piece in frame:
+            self._queued += len(piece)
+            self.waiting += len(piece)
+        self._check_high()
 
     def put_ping(self, frame: list[bytes]) -> None:
         """Queue a ping: where messages are cut into frames it need not wait for the last of them."""
@@ -97,14 +101,8 @@ class Outbox:
             self.put(frame)
         elif not self._gone:
             self._urgent.append(frame)
-            self._count(frame)
-
-    def _count(self, frame: list[bytes]) -> int:
-        """Count a frame that waits; return its size."""
-        size = sum(map(len, frame))
-        self.waiting += size
-        self._check_high()
-        return size
+            self.waiting += sum(map(len, frame))
+            self._check_high()
 
     def hold(self, size: int) -> None:
         """Count a message that may not become frames yet; a negative size takes it back."""
@@ -163,14 +161,14 @@ class Outbox:
         """
         pieces: list[bytes] = [self._head] if self._head else []
         self._head = b""
-        for payload in self._pongs:
-            pieces += encode_frame(Opcode.PONG, payload, new_key())
-        for frame in self._urgent:
-            pieces += frame
-        for frame in self._take_frames():
-            pieces += frame
-        self._pongs = []
-        self._urgent = []
+        if self._pongs:
+            for payload in self._pongs:
+                pieces += encode_frame(Opcode.PONG, payload, new_key())
+            self._pongs = []
+        if self._urgent:
+            pieces += _flatten(self._urgent)
+            self._urgent = []
+        pieces += _flatten(self._take_frames())
         joined = _join_small(pieces)
         self.given = sum(map(len, joined))
         self.waiting = self._queued
@@ -189,6 +187,10 @@ class Outbox:
         del frames[:count]
         self._queued -= size
         return taken
+
+
+def _flatten(frames: list[list[bytes]]) -> list[bytes]:
+    return [piece for frame in frames for piece in frame]
 
 
 def _join_small(pieces: list[bytes]) -> list[bytes]:

@@ -100,39 +100,36 @@ class Receiver:
         """Parse until there is a reason to stop."""
         parser, assembler = self._parser, self._assembler
         while not self.paused:
-            if assembler.decoding:
-                if not self._take_payload(assembler.step()):
-                    return Arrival.FAILED
-                continue
-            progress = parser.advance()
-            if progress is Progress.NEED_DATA:
-                return Arrival.NEED_DATA
-            if progress is Progress.CONTROL:
-                self.opcode, self.payload = parser.opcode, parser.payload
-                return Arrival.CONTROL
-            if progress is Progress.FAILED:
-                self.violation = parser.violation
-                return Arrival.FAILED
-            if progress is Progress.HEADER:
-                good = assembler.begin_frame(parser.opcode, parser.final, parser.length, marked=parser.marked)
+            if self._extended and assembler.decoding:
+                good = assembler.step()
             else:
-                self.data_arrived = True
-                good = assembler.add(parser.payload, parser.frame_done)
-            if not self._take_payload(good):
+                progress = parser.advance()
+                if progress is Progress.NEED_DATA:
+                    return Arrival.NEED_DATA
+                if progress is Progress.CONTROL:
+                    self.opcode, self.payload = parser.opcode, parser.payload
+                    return Arrival.CONTROL
+                if progress is Progress.FAILED:
+                    self.violation = parser.violation
+                    return Arrival.FAILED
+                if progress is Progress.HEADER:
+                    good = assembler.begin_frame(
+                        parser.opcode, parser.final, parser.length, marked=parser.marked
+                    )
+                else:
+                    self.data_arrived = True
+                    good = assembler.add(parser.payload, parser.frame_done)
+            if assembler.ready is not None:
+                self._take_ready()  # also if a rule was broken behind it
+            if not good:
+                self.violation = assembler.violation
                 return Arrival.FAILED
         return Arrival.PAUSED
 
-    def _take_payload(self, good: bool) -> bool:
-        """Queue what is ready, also if a rule was broken behind it; return good."""
-        event = self._assembler.take()
-        if event is not None:
-            self._put(event, self._assembler.ready_size)
-        if not good:
-            self.violation = self._assembler.violation
-        return good
-
-    def _put(self, event: str | bytes | Fragment, size: int) -> None:
+    def _take_ready(self) -> None:
         """Queue a message or a part of one, unless there is no room and messages may be dropped."""
+        event, size = self._assembler.take(), self._assembler.ready_size
+        assert event is not None
         final = not isinstance(event, Fragment) or event.final
         self._stats.messages_received += final
         self._stats.payload_received += size

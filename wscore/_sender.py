@@ -92,10 +92,10 @@ class Sender:
             return
         self._count(len(payload), final=True)
         codec = self._codec
-        marked = codec is not None and codec.wants(len(payload), compress)
-        if codec is not None and marked:
-            payload = codec.encode(payload, final=True)
-        self._put(opcode, payload, marked=marked)
+        if codec is not None and codec.wants(len(payload), compress):
+            self._put(opcode, codec.encode(payload, final=True), marked=True)
+        else:
+            self._put(opcode, payload)
 
     def prepared(self, message: PreparedMessage) -> None:
         """Send a message whose frames, or whose payload, need be made only once."""
@@ -200,6 +200,9 @@ class Sender:
 
     def _put(self, opcode: Opcode, payload: bytes, *, final: bool = True, marked: bool = False) -> None:
         """Queue the frames of a message or fragment."""
+        if self._fragment_size is None:
+            self._outbox.put(encode_frame(opcode, payload, self._new_key(), final=final, marked=marked))
+            return
         for frame in cut_message(
             opcode, payload, self._fragment_size, new_key=self._new_key, final=final, marked=marked
         ):

@@ -38,8 +38,7 @@ class PayloadDecoder:
 
     def feed(self, chunk: bytes, frame_done: bool, last: bool) -> None:
         """Take payload; then `step` while busy."""
-        self._input = self._input[self._position :] + chunk
-        self._position = 0
+        self._input += chunk
         self._flush = frame_done
         self._last = last
         self.busy = True
@@ -67,12 +66,15 @@ class PayloadDecoder:
         if block:
             return self._codec.decode(block, limit)
         if not self._last:
+            self._input = self._input[self._position :]  # an idle connection holds no more than part of a block
+            self._position = 0
             self.busy = False
             return b""
         if not self._finished:
             self._finished = True
             return self._codec.finish(limit)
-        self._finished = self.busy = False
+        self._finished = False
+        self.forget()
         self.ended = True
         return self._codec.end_message() or b""
 

@@ -60,6 +60,7 @@ class ServeOptions:
     port: int
     max_message: int
     origins: str | tuple[str, ...]
+    compress: bool
     certfile: Path | None
     keyfile: Path | None
 
@@ -71,6 +72,7 @@ class ConnectOptions:
     url: str
     subprotocols: tuple[str, ...]
     headers: tuple[tuple[str, str], ...]
+    compress: bool
     cafile: Path | None
     timeout: float
 
@@ -135,6 +137,7 @@ def _add_serve(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         help='page that may connect, such as https://example.com; "*" for any; may be repeated '
         "(default: pages of this server)",
     )
+    add("--compress", action="store_true", help="compress with clients that offer permessage-deflate")
     add(
         "--certfile",
         type=Path,
@@ -159,6 +162,7 @@ def _add_connect(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     add("--subprotocol", action="append", metavar="NAME", help="offer it to the server; may be repeated")
     add("--header", action="append", type=_header, metavar='"NAME: VALUE"', help="send it; may be repeated")
     add("--origin", metavar="ORIGIN", help="send this Origin, as a browser's page would")
+    add("--compress", action="store_true", help="offer permessage-deflate")
     add("--cafile", type=Path, metavar="FILE", help="trust the certificates of this PEM file, and no others")
     add(
         "--timeout",
@@ -179,6 +183,7 @@ def _serve_options(arguments: argparse.Namespace) -> ServeOptions:
         port=arguments.port,
         max_message=arguments.max_message,
         origins=origins,
+        compress=arguments.compress,
         certfile=arguments.certfile,
         keyfile=arguments.keyfile,
     )
@@ -193,6 +198,7 @@ def _connect_options(arguments: argparse.Namespace) -> ConnectOptions:
         url=arguments.url,
         subprotocols=tuple(arguments.subprotocol or ()),
         headers=tuple(headers),
+        compress=arguments.compress,
         cafile=arguments.cafile,
         timeout=arguments.timeout,
     )

@@ -21,7 +21,16 @@ from collections.abc import Iterator
 from typing import TextIO
 
 import wscore_threading
-from wscore import CloseCode, Config, ConnectionClosed, LocalProtocolError, State, Timeouts, WSCoreError
+from wscore import (
+    CloseCode,
+    Config,
+    ConnectionClosed,
+    Deflate,
+    LocalProtocolError,
+    State,
+    Timeouts,
+    WSCoreError,
+)
 
 from ._arguments import ConnectOptions
 from ._failures import CommandError, certificate_failure, closed_text, connect_failure
@@ -59,7 +68,7 @@ def _open(options: ConnectOptions) -> wscore_threading.Session:
     try:
         return wscore_threading.connect(
             options.url,
-            config=Config(timeouts=timeouts),
+            config=Config(timeouts=timeouts, compression=Deflate() if options.compress else None),
             headers=options.headers,
             subprotocols=options.subprotocols,
             ssl=context,

@@ -10,7 +10,7 @@ import sys
 import threading
 
 import wscore_threading
-from wscore import Config, ConnectionClosed, Limits, LocalProtocolError, State
+from wscore import Config, ConnectionClosed, Deflate, Limits, LocalProtocolError, State
 
 from ._arguments import ServeOptions
 from ._failures import certificate_failure, closed_text, serve_failure
@@ -77,7 +77,11 @@ def serve(options: ServeOptions) -> int:
     """
     log = Log()
     context = _server_context(options)
-    config = Config(limits=Limits(max_message_size=options.max_message), origins=options.origins)
+    config = Config(
+        limits=Limits(max_message_size=options.max_message),
+        origins=options.origins,
+        compression=Deflate() if options.compress else None,
+    )
     try:
         server = wscore_threading.serve(
             Echo(log), options.host, options.port, config=config, ssl=context, process_request=respond

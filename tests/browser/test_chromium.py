@@ -156,6 +156,23 @@ def test_a_server_that_ends_says_so_cleanly(page: Page) -> None:
         entry(page, "error")
 
 
+def test_the_browser_and_the_server_compress_for_each_other(page: Page) -> None:
+    with serving("--compress") as server:
+        open_page(page, server.page)
+        assert page.evaluate("socket.extensions").startswith("permessage-deflate")
+        for number in range(3):  # each message refers into those before it
+            text = f"{number} " + "the same again, in both directions; " * 12
+            page.type("#text", text)
+            page.click("#send")
+            assert entry(page, "received", number)["content"] == text.strip()
+
+
+def test_without_the_option_nothing_is_compressed(page: Page) -> None:
+    with serving() as server:
+        open_page(page, server.page)
+        assert page.evaluate("socket.extensions") == ""
+
+
 def test_a_message_over_the_limit_is_answered_with_1009(page: Page) -> None:
     with serving("--max-message", "1k") as server:
         open_page(page, server.page)

@@ -15,6 +15,7 @@ def test_serve_has_safe_defaults() -> None:
         port=8765,
         max_message=1024**2,
         origins=wscore.SAME_ORIGIN,
+        compress=False,
         certfile=None,
         keyfile=None,
     )
@@ -22,8 +23,9 @@ def test_serve_has_safe_defaults() -> None:
 
 def test_serve_takes_everything() -> None:
     arguments = "serve --host ::1 --port 0 --max-message 2k --origin http://a --origin http://b"
-    options = parse([*arguments.split(), "--certfile", "c.pem", "--keyfile", "k.pem"])
-    assert options == ServeOptions("::1", 0, 2048, ("http://a", "http://b"), Path("c.pem"), Path("k.pem"))
+    options = parse([*arguments.split(), "--compress", "--certfile", "c.pem", "--keyfile", "k.pem"])
+    origins = ("http://a", "http://b")
+    assert options == ServeOptions("::1", 0, 2048, origins, True, Path("c.pem"), Path("k.pem"))
 
 
 def test_a_star_among_the_origins_allows_any() -> None:
@@ -41,16 +43,25 @@ def test_sizes_are_written_as_people_write_them(text: str, size: int) -> None:
 
 
 def test_connect_has_simple_defaults() -> None:
-    assert parse(["connect", "ws://a/"]) == ConnectOptions("ws://a/", (), (), None, 10.0)
+    assert parse(["connect", "ws://a/"]) == ConnectOptions("ws://a/", (), (), False, None, 10.0)
 
 
 def test_connect_takes_everything() -> None:
     arguments = ["connect", "ws://a/", "--subprotocol", "one", "--subprotocol", "two", "--timeout", "2.5"]
-    headers = ["--header", "X-Name:  value: with colon ", "--origin", "http://b", "--cafile", "ca.pem"]
+    headers = [
+        "--compress",
+        "--header",
+        "X-Name:  value: with colon ",
+        "--origin",
+        "http://b",
+        "--cafile",
+        "ca.pem",
+    ]
     assert parse(arguments + headers) == ConnectOptions(
         url="ws://a/",
         subprotocols=("one", "two"),
         headers=(("X-Name", "value: with colon"), ("Origin", "http://b")),
+        compress=True,
         cafile=Path("ca.pem"),
         timeout=2.5,
     )

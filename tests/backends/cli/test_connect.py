@@ -194,6 +194,19 @@ def test_headers_origin_and_subprotocol_reach_the_server() -> None:
     assert request.headers["x-one"] == "1: one" and request.subprotocols == ("chat.v1", "chat.v2")
 
 
+def test_compression_is_offered_if_told() -> None:
+    offered: list[str | None] = []
+
+    def note(session: wscore_threading.Session) -> None:
+        offered.append(session.request.headers.get("sec-websocket-extensions"))
+        session.close()
+
+    with server_doing(note) as url:
+        assert run("connect", url).returncode == run("connect", url, "--compress").returncode == 0
+    assert offered[0] is None
+    assert offered[1] is not None and offered[1].startswith("permessage-deflate")
+
+
 def test_tls_is_checked_against_the_given_authority(tmp_path: Path) -> None:
     files = make_certificates().write_files(tmp_path)
     stranger = tmp_path / "stranger.pem"

@@ -14,7 +14,7 @@ import pytest
 import wscore_threading
 from support.certificates import make_certificates
 from support.command import GUARD, Serving, run, serving
-from wscore import HandshakeRefused
+from wscore import Config, Deflate, HandshakeRefused
 
 
 def get(server: Serving, target: str, method: str = "GET") -> tuple[http.client.HTTPResponse, bytes]:
@@ -114,6 +114,17 @@ def test_the_longest_message_can_be_set() -> None:
         session.send("x" * 1025)
         assert list(session) == []
         assert session.closed is not None and session.closed.code == 1009
+
+
+def test_clients_that_offer_compression_get_it_if_told() -> None:
+    config = Config(compression=Deflate())
+    with serving("--compress") as server, wscore_threading.connect(server.url, config=config) as session:
+        assert session.extensions.startswith("permessage-deflate")
+        session.send("x" * 100_000)
+        assert session.recv(timeout=GUARD) == "x" * 100_000
+        assert session.stats.wire_received < 2000
+    with serving() as server, wscore_threading.connect(server.url, config=config) as session:
+        assert session.extensions == ""
 
 
 def test_tls_is_served_with_a_certificate(tmp_path: Path) -> None:

@@ -20,8 +20,19 @@ from support.wire import (
     status,
     the_end,
 )
-from wscore import CloseReceived, Config, Limits, Opened, RequestReceived, Role, State, Timeouts, Timer
-from wscore.testing import drain
+from wscore import (
+    Closed,
+    CloseReceived,
+    Config,
+    Limits,
+    Opened,
+    RequestReceived,
+    Role,
+    State,
+    Timeouts,
+    Timer,
+)
+from wscore.testing import ScriptedPeer, drain
 
 ROLES = list(Role)
 
@@ -41,16 +52,13 @@ def reachable(root: object) -> list[object]:
 
 @pytest.mark.parametrize("role", ROLES)
 def test_a_dead_peer_is_found_although_we_keep_sending(role: Role) -> None:
-    connection = opened(role, only(keepalive=20, pong=20))
-    for second in range(1, 60):
-        if connection.closed is not None:
-            break
-        connection.send_text("anybody there?")
-        drain(connection, float(second))  # the kernel takes it all: that is no sign of life
-        connection.handle_deadline(float(second))
-        drain(connection, float(second))
-    assert connection.closed is not None and connection.closed.timer is Timer.PONG
-    assert second <= 41
+    peer = ScriptedPeer(role, only(keepalive=20, pong=20))
+    peer.open()
+    while peer.connection.closed is None and peer.clock.now < 60:
+        peer.connection.send_text("anybody there?")  # the kernel takes it all: that is no sign of life
+        peer.wait(1)
+    assert peer.expect_event(Closed).timer is Timer.PONG
+    assert peer.clock.now == 40
 
 
 @pytest.mark.parametrize("role", ROLES)

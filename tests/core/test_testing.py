@@ -1,6 +1,9 @@
 """The tools for tests: a pair on a virtual clock, a drain, cuttings, repeatable entropy."""
 
 import doctest
+import importlib
+import subprocess
+import sys
 
 import pytest
 
@@ -22,10 +25,26 @@ from wscore import (
 )
 from wscore.testing import Output, Pair, cuttings, drain, feed, repeatable_entropy
 
+MODULES = ["", "._clock", "._frame", "._script", "._words"]
 
-def test_the_example_in_the_module_works() -> None:
-    results = doctest.testmod(wscore.testing)
+
+@pytest.mark.parametrize("name", MODULES)
+def test_the_examples_in_a_module_work(name: str) -> None:
+    module = importlib.import_module(f"wscore.testing{name}")
+    results = doctest.testmod(module, extraglobs={**vars(wscore.testing), **vars(module)})
     assert results.attempted > 0 and results.failed == 0
+
+
+def test_only_the_plugin_knows_a_test_framework() -> None:
+    program = "import sys, wscore.testing; print('wscore.testing' in sys.modules, 'pytest' in sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-I", "-c", f"import sys; sys.path[:0] = {sys.path!r}; {program}"],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    ).stdout
+    assert loaded == "True False\n"
 
 
 def test_feeding_gives_what_the_stream_gives_however_it_is_cut() -> None:

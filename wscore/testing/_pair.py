@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import final
 
-from wscore import Config, Connection, Event, HeadersLike, RequestReceived, Role
+from wscore import Config, Connection, Event, HeadersLike, RequestReceived, Role, State
 from wscore._typing import override
 
 from ._clock import Clock
@@ -194,8 +194,10 @@ class Pair:
         return earliest(self._client.next_arrival(), self._server.next_arrival())
 
     def _react(self, event: Event) -> None:
-        """Accept an upgrade, if that is our part."""
-        if self._accept and isinstance(event, RequestReceived) and event.request.is_upgrade:
+        """Accept an upgrade, if that is our part and not too late."""
+        if not (self._accept and isinstance(event, RequestReceived) and event.request.is_upgrade):
+            return
+        if self.server.state is State.CONNECTING:
             offered = event.request.subprotocols
             self.server.accept(subprotocol=offered[0] if offered else None, now=self.now)
 

@@ -484,8 +484,8 @@ class Connection:
     def suspend(self) -> None:
         """Hand out no events until `resume`: `next_event` gives None. What arrives waits, within the limits.
 
-        Reading stops when the inbox is full; pings are answered and timers run on, so a peer's Close is
-        answered after a second although nobody has seen it.
+        Reading stops when the inbox is full; pings are answered and timers run on. A peer's Close is answered
+        although nobody has seen it: at once, or after a second if messages wait before it.
         """
         self._suspended = True
 

@@ -66,7 +66,7 @@ class PayloadDecoder:
         if block:
             return self._codec.decode(block, limit)
         if not self._last:
-            self._input = self._input[self._position :]  # an idle connection holds no more than part of a block
+            self._input = self._input[self._position :]  # whoever is idle holds less than a block
             self._position = 0
             self.busy = False
             return b""

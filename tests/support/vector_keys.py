@@ -87,7 +87,14 @@ _COMMANDS: Final[dict[str, set[str]]] = {
 
 # All of them; each stands in the README.
 _OBJECTS: Final = (_FILE, _VECTOR, _STEP, _CONFIG, _COMPRESSION, _ESTABLISHED, _COMPRESSED)
-KNOWN: Final = (*_OBJECTS, _EVENTS.keys(), _PLAIN_EVENTS, _COMMANDS.keys(), *_EVENTS.values(), *_COMMANDS.values())
+KNOWN: Final = (
+    *_OBJECTS,
+    _EVENTS.keys(),
+    _PLAIN_EVENTS,
+    _COMMANDS.keys(),
+    *_EVENTS.values(),
+    *_COMMANDS.values(),
+)
 
 
 class UnknownKey(ValueError):

@@ -10,7 +10,7 @@ it is told and takes the outputs once, when the last piece is in.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -57,6 +57,7 @@ RESPONSE: Final = (
     b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"
     b"\r\n"
 )
+
 
 @dataclass(frozen=True, slots=True)
 class Vector:
@@ -124,11 +125,16 @@ class Player:
 
     def play(self) -> list[Outcome]:
         """Play every step; return what came out of each."""
+        return list(self.steps())
+
+    def steps(self) -> Iterator[Outcome]:
+        """Play step by step."""
         if self._data.get("after_handshake", False):
             _shake_hands(self.core)
         if "established" in self._data:
             _check_established(self.core, self._data["established"])
-        return [self._step(step) for step in self._data["steps"]]
+        for step in self._data["steps"]:
+            yield self._step(step)
 
     def _step(self, step: dict[str, Any]) -> Outcome:
         self.now = step.get("at", self.now)
@@ -280,7 +286,9 @@ def differences(vector: Vector, outcomes: list[Outcome]) -> list[str]:
     for number, (step, outcome) in enumerate(zip(vector.data["steps"], outcomes, strict=True)):
         for name in ("state", "action"):  # they stay until a step says otherwise
             expected[name] = step.get(name, expected[name])
-        found += [f"step {number}: {line}" for line in _compare(step, {**step, **expected}, outcome, inflation)]
+        found += [
+            f"step {number}: {line}" for line in _compare(step, {**step, **expected}, outcome, inflation)
+        ]
     return found
 
 

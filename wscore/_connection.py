@@ -28,7 +28,7 @@ from ._lifecycle import TRANSITIONS, State, Step, TransportAction
 from ._negotiation import NOTHING, agree
 from ._opening import Opening
 from ._outbox import Outbox
-from ._prepared import PreparedMessage, encode_bytes, encode_message, encode_text
+from ._prepared import PreparedMessage, check_choice, encode_bytes, encode_message, encode_text
 from ._receiver import Arrival, Receiver
 from ._sender import Sender
 from ._stats import Stats
@@ -363,6 +363,7 @@ class Connection:
             ConnectionClosed: it has ended.
         """
         payload = encode_text(text)
+        check_choice(compress)
         self._check_can_send()
         self._sender.message(Opcode.TEXT, payload, compress)
 
@@ -379,6 +380,7 @@ class Connection:
             ConnectionClosed: it has ended.
         """
         payload = encode_bytes(data)
+        check_choice(compress)
         self._check_can_send()
         self._sender.message(Opcode.BINARY, payload, compress)
 
@@ -387,8 +389,9 @@ class Connection:
     ) -> None:
         """Send a message part by part (RFC 6455 section 5.4): the first call begins it, final ends it.
 
-        Whole messages that are sent meanwhile wait behind it, in their order; control frames pass. A close
-        in between leaves it unfinished, and what waits behind it is never sent.
+        Whole messages that are sent meanwhile wait behind it, in their order; control frames pass. They count
+        in `buffered_amount` and against `Limits.outbox_limit`, but not for these parts, nor in `writable`. A
+        close in between leaves the message unfinished, and what waits behind it is never sent.
 
         Args:
             data: the next part; ``str`` in all parts of a text message, bytes-like in all of a binary one.
@@ -403,7 +406,9 @@ class Connection:
             ConnectionClosed: it has ended.
         """
         opcode, payload = encode_message(data)
-        self._check_can_send()
+        check_choice(compress)
+        self._check_open()
+        self._check_room(self._outbox.on_the_way)  # what is held waits for this message
         self._sender.check_fragment(opcode)
         self._sender.fragment(opcode, payload, final=bool(final), compress=compress)
 
@@ -595,9 +600,11 @@ class Connection:
     ) -> None:
         """Open without a handshake."""
         agreement = NOTHING
+        if not isinstance(extensions, str):
+            raise LocalProtocolError(f"extensions must be str, not {type(extensions).__name__}")
         if extensions:
-            config = self._config
-            read = agree(config.extensions, encode_text(extensions), self._role, config.limits)
+            config, field = self._config, extensions.encode("ascii", "replace")
+            read = agree(config.extensions, field, self._role, config.limits)
             if isinstance(read, Violation):
                 raise LocalProtocolError(f"not an extension that config has: {extensions[:32]!r}")
             agreement = read
@@ -662,13 +669,20 @@ class Connection:
 
     def _check_can_send(self) -> None:
         """Raise unless a frame may be queued now."""
+        self._check_open()
+        self._check_room(self._outbox.buffered)
+
+    def _check_open(self) -> None:
+        """Raise unless frames may leave in this state."""
         self._check_not_closed()
         if self._state is _CONNECTING:
             raise LocalProtocolError("the opening handshake is not complete")
         if self._state is _LOCAL_CLOSING:
             raise LocalProtocolError("nothing may be sent after our Close")  # 5.5.1
-        if self._outbox.buffered > self._outbox.limit:
-            raise WriteBufferFull(f"{self._outbox.buffered} bytes wait for the peer already")
+
+    def _check_room(self, waiting: int) -> None:
+        if waiting > self._outbox.limit:
+            raise WriteBufferFull(f"{waiting} bytes wait for the peer already")
 
     # The close handshake and every other end.
 
@@ -742,7 +756,7 @@ class Connection:
         if self._state is _DRAINING or self._state is _REMOTE_CLOSING:
             self._settle()
             self._end(TransportAction.CLOSE)
-        self._outbox.clear()
+        self._sender.clear()
 
     def _settle(self, *, timer: Timer | None = None) -> None:
         """The outcome is known: queue the one `Closed`, the last event."""
@@ -756,7 +770,7 @@ class Connection:
         self._step(Step.ENDED)
         self._action = TransportAction.ABORT if self._outbox.given else action
         self._watch.stop()
-        self._outbox.clear()
+        self._sender.clear()
         self._receiver.release()
 
     def _check_drained(self) -> None:

@@ -198,9 +198,8 @@ class Deflate(Extension):
             return True  # the second one leaves the server free
         if self.server_no_context_takeover and not agreed.server_alone:
             return False
-        if (agreed.server_bits or _LARGEST) > self.server_max_window_bits:
-            return False
-        return (agreed.client_bits or 0) <= self.client_max_window_bits
+        # 7.1.2.2: our own window was a hint; a server that names a greater one has ignored it, and may.
+        return (agreed.server_bits or _LARGEST) <= self.server_max_window_bits
 
 
 @dataclass(slots=True)

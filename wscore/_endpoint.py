@@ -89,8 +89,10 @@ def endpoint_for(handler: Handler) -> Endpoint | Callable[[Any], object]:
 def config_for(handler: Handler, config: Config | None) -> Config:
     """Return the Config for connections of handler: the caller's, with the events that it has hooks for.
 
+    An `EndpointFactory` tells nothing about its endpoints: with one, ask for fragments in the Config.
+
     Raises:
-        TypeError: handler has none of the four shapes.
+        TypeError: handler has none of the four shapes; an endpoint without ``on_fragment`` is to stream.
     """
     config = Config() if config is None else config
     if not callable(handler) and not isinstance(handler, (Endpoint, EndpointFactory)):
@@ -99,6 +101,8 @@ def config_for(handler: Handler, config: Config | None) -> Config:
         raise TypeError(f"{handler.__name__} is a class but no Endpoint")
     if hasattr(handler, "on_fragment"):
         config = replace(config, stream=True)
+    elif config.stream and isinstance(handler, (Endpoint, type)):
+        raise TypeError("with Config(stream=True) an endpoint needs the hook on_fragment")
     wanted = isinstance(handler, EndpointFactory) or any(hasattr(handler, name) for name in _CONTROL_HOOKS)
     return replace(config, control_events=True) if wanted else config
 
@@ -141,6 +145,7 @@ class Delivery:
             case str() | bytes():
                 self._call("on_message", event)
             case Fragment(data, final):
+                self._check_streams()
                 self._call("on_fragment", data, final)
             case Opened():
                 self._connected = True
@@ -155,6 +160,11 @@ class Delivery:
                 pass  # a backend's business; the peer's Close is reported when all is settled
             case _:
                 assert_never(event)
+
+    def _check_streams(self) -> None:
+        """Fail for an endpoint, made by a factory, that does not know what to do with a fragment."""
+        if not hasattr(self._endpoint, "on_fragment") and not self._failed:
+            self._fail("on_fragment", TypeError("a fragment came, and the endpoint has no hook on_fragment"))
 
     def _call(self, name: str, *arguments: object) -> None:
         """Call one hook, if there is one and none has failed before."""

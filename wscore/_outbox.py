@@ -3,7 +3,8 @@
 The backend takes everything that waits in one go and asks again when all of it has left; asking again is
 what tells the core that it has. So a byte is in one of two places: *waiting* here or *given* out, and
 both count as buffered until the next question. Messages behind one that is still being sent in fragments are
-not even frames yet; they are *held* by the sender and count, too.
+not even frames yet; they are *held* by the sender. They are buffered, too, but do not make the outbox less
+writable: only what finishes the message before them can let them go.
 
 A flood of pings must not become a flood of pongs: only the newest few unanswered pings are answered, which
 RFC 6455 section 5.5.3 allows. Pongs are encoded when they are given out, before anything that waits, at a
@@ -20,6 +21,7 @@ from ._frames import encode_frame
 
 _PONGS_KEPT: Final = 16
 _PONG_HEADER: Final = 2  # at least
+_CUT_AT: Final = 256  # frames
 _JOIN_BELOW: Final = 16 * 1024  # pieces up to this size are joined; bigger ones stay as they are
 
 
@@ -32,12 +34,13 @@ class Outbox:
         held: payload bytes of messages that may not become frames yet.
         given: bytes given out that have not been reported gone.
         limit: above this, the caller must not queue another message.
-        writable: False from above the high mark down to the low one.
+        writable: False from above the high mark down to the low one, of what waits and what was given.
     """
 
     __slots__ = (
         "_batch",
         "_closed",
+        "_first",
         "_frames",
         "_gone",
         "_head",
@@ -60,6 +63,7 @@ class Outbox:
         self.limit: int = limits.outbox_limit
         self._head: bytes = b""
         self._frames: list[list[bytes]] = []
+        self._first: int = 0  # the first of them that was not taken
         self._queued: int = 0  # bytes of these
         self._urgent: list[list[bytes]] = []
         self._pongs: list[bytes] = []
@@ -74,6 +78,11 @@ class Outbox:
     def buffered(self) -> int:
         """Bytes that wait and bytes given out that may not have left."""
         return self.waiting + self.held + self.given
+
+    @property
+    def on_the_way(self) -> int:
+        """Bytes that wait as frames, and bytes given out that may not have left."""
+        return self.waiting + self.given
 
     @property
     def idle(self) -> bool:
@@ -108,10 +117,9 @@ class Outbox:
         """Count a message that may not become frames yet; a negative size takes it back."""
         if not self._gone:
             self.held += size
-            self._check_high()
 
     def _check_high(self) -> None:
-        if self.buffered > self._high:
+        if self.waiting + self.given > self._high:
             self.writable = False
 
     def put_head(self, head: bytes) -> None:
@@ -137,7 +145,7 @@ class Outbox:
         """Drop everything: the stream is gone."""
         self._head = b""
         self._frames = []
-        self._queued = 0
+        self._first = self._queued = 0
         self._urgent = []
         self._pongs = []
         self._closed = True
@@ -150,7 +158,7 @@ class Outbox:
     def note_departed(self) -> None:
         """Take note that all that was given out has left."""
         self.given = 0
-        if self.buffered <= self._low:
+        if self.waiting <= self._low:
             self.writable = True
 
     def take(self, new_key: Callable[[], bytes | None]) -> list[bytes]:
@@ -176,16 +184,20 @@ class Outbox:
 
     def _take_frames(self) -> list[list[bytes]]:
         """Take the frames that may leave now, at least one if there is any."""
-        frames, count, size = self._frames, 0, 0
+        frames, first, size = self._frames, self._first, 0
         if self._batch is None:
             self._frames, self._queued = [], 0
             return frames
-        while count < len(frames) and size < self._batch:
-            size += sum(map(len, frames[count]))
-            count += 1
-        taken = frames[:count]
-        del frames[:count]
-        self._queued -= size
+        end = first
+        while end < len(frames) and size < self._batch:
+            size += sum(map(len, frames[end]))
+            end += 1
+        taken = frames[first:end]
+        frames[first:end] = [[]] * len(taken)  # they are gone; the list is cut when much of it is
+        self._first, self._queued = end, self._queued - size
+        if end == len(frames) or end >= max(_CUT_AT, len(frames) // 2):
+            del frames[:end]
+            self._first = 0
         return taken
 
 

@@ -23,7 +23,7 @@ class PreparedMessage:
         compress: True or False; None: as each connection's Config says.
 
     Raises:
-        LocalProtocolError: neither text nor bytes-like, or text with lone surrogates.
+        LocalProtocolError: neither text nor bytes-like, text with lone surrogates, no choice.
     """
 
     __slots__ = ("_encoded", "_frames", "compress", "opcode", "payload")
@@ -31,6 +31,7 @@ class PreparedMessage:
     def __init__(
         self, message: str | bytes | bytearray | memoryview, *, compress: bool | None = None
     ) -> None:
+        check_choice(compress)
         self.opcode, self.payload = encode_message(message)
         self.compress: bool | None = compress
         self._encoded: dict[Hashable, bytes] = {}
@@ -53,6 +54,12 @@ class PreparedMessage:
             frames = cut_message(self.opcode, payload, fragment_size, marked=codec is not None)
             self._frames[key] = frames
         return frames
+
+
+def check_choice(compress: object) -> None:
+    """Raise LocalProtocolError unless compress is True, False or None."""
+    if compress is not None and not isinstance(compress, bool):
+        raise LocalProtocolError(f"compress must be True, False or None, not {type(compress).__name__}")
 
 
 def encode_message(message: str | bytes | bytearray | memoryview) -> tuple[Opcode, bytes]:

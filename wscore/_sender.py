@@ -192,6 +192,11 @@ class Sender:
 
     # The wire.
 
+    def clear(self) -> None:
+        """Drop everything: the stream is gone."""
+        self._held = []
+        self._outbox.clear()
+
     def take(self) -> list[bytes]:
         """Take what may leave now."""
         pieces = self._outbox.take(self._new_key)

@@ -15,6 +15,7 @@ from support.handshakes import (
     response,
 )
 from support.response_rows import BODY, BROKEN, OPENED, REFUSED
+from support.run_length import NAME, RunLength
 from wscore import Address, Config, Headers, HeadersLike, Limits, LocalProtocolError, Violation, parse_url
 from wscore._client_handshake import ClientHandshake
 from wscore.testing import cuttings, repeatable_entropy
@@ -161,6 +162,12 @@ MISTAKES: dict[str, tuple[Address, HeadersLike, object]] = {
     "a target with obs-text": (Address("h", 80, False, "/caf\xe9"), (), ()),
     "a target with a line end": (Address("h", 80, False, "/ HTTP/1.1\r\nX: y"), (), ()),
     "no target": (Address("h", 80, False, ""), (), ()),
+    "a host with a path": (Address("h/x", 80, False, "/"), (), ()),
+    "a host with a user": (Address("u@h", 80, False, "/"), (), ()),
+    "a port out of range": (Address("h", 65_536, False, "/"), (), ()),
+    "a port of nothing": (Address("h", 0, False, "/"), (), ()),
+    "a target with a fragment": (Address("h", 80, False, "/a#b"), (), ()),
+    "a target without a slash": (Address("h", 80, False, "a"), (), ()),
     "a host with a line end": (Address("h\r\nX: y", 80, False, "/"), (), ()),
 } | {
     f"its own {name}": (ADDRESS, {name: "x"}, ())
@@ -336,3 +343,60 @@ def test_a_compressed_body_is_kept_as_it_came() -> None:
         head(b"HTTP/1.1 500 x", [b"Content-Encoding: gzip", b"Content-Length: 4"]) + b"\x1f\x8b\x08\x00"
     )
     assert handshake.response is not None and handshake.response.body == b"\x1f\x8b\x08\x00"
+
+
+# Extensions.
+
+FIELD = b"Sec-WebSocket-Extensions: "
+
+
+@pytest.mark.parametrize(
+    ("config", "offered"),
+    [
+        (Config(), []),
+        (Config(compression=()), []),
+        (Config(compression=RunLength()), [NAME]),
+        (Config(compression=(RunLength(), RunLength())), [f"{NAME}, {NAME}"]),
+    ],
+)
+def test_a_request_offers_what_config_names_on_one_line(config: Config, offered: list[str]) -> None:
+    _, message = started(config=config)
+    assert message.values(b"sec-websocket-extensions") == [value.encode() for value in offered]
+
+
+def test_an_answer_to_an_offer_is_agreed_on() -> None:
+    extension = RunLength()
+    for pieces in cuttings(response(FIELD + NAME.encode()), count=SEVERAL_CUTTINGS):
+        handshake, _ = started(config=Config(compression=extension))
+        assert feed(handshake, pieces) is None
+        assert handshake.response is not None
+        assert (handshake.agreement.codec, handshake.agreement.field) == (extension.made[-1], NAME)
+
+
+def test_a_server_may_decline() -> None:
+    handshake, _ = started(config=Config(compression=RunLength()))
+    assert handshake.receive(response()) is None
+    assert handshake.response is not None
+    assert (handshake.agreement.codec, handshake.agreement.field) == (None, "")
+
+
+@pytest.mark.parametrize(
+    ("value", "violation"),
+    [
+        (NAME + "; a=1", Violation.EXTENSION_PARAMETERS),
+        (NAME + "; a", Violation.EXTENSION_PARAMETERS),
+        ("x-other", Violation.UNOFFERED_EXTENSION),
+        (NAME + ", " + NAME, Violation.UNOFFERED_EXTENSION),  # only one may use RSV1
+        (NAME + ", x-other", Violation.UNOFFERED_EXTENSION),
+        ("", Violation.INVALID_EXTENSIONS),
+        (",", Violation.INVALID_EXTENSIONS),
+        (NAME + "; ", Violation.INVALID_EXTENSIONS),
+        (", ".join([NAME] * 17), Violation.INVALID_EXTENSIONS),
+        (NAME + "; a=" + "b" * 1024, Violation.INVALID_EXTENSIONS),
+    ],
+)
+def test_an_answer_to_no_offer_is_not_believed(value: str, violation: Violation) -> None:
+    for pieces in cuttings(response(FIELD + value.encode()), count=SEVERAL_CUTTINGS):
+        handshake, _ = started(config=Config(compression=RunLength()))
+        assert feed(handshake, pieces) is violation
+        assert (handshake.response, handshake.agreement.codec) == (None, None)

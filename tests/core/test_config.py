@@ -2,10 +2,12 @@
 
 import dataclasses
 import re
+from enum import IntEnum, StrEnum
 from typing import Any
 
 import pytest
 
+from support.run_length import RunLength
 from wscore._config import ANY_ORIGIN, SAME_ORIGIN, Config, Limits, Timeouts
 
 # The defaults that the documentation promises, written out.
@@ -222,3 +224,74 @@ def test_settings_are_named_never_counted(kind: type[Config] | type[Limits] | ty
     anything: Any = kind
     with pytest.raises(TypeError):
         anything(1)
+
+
+FIRST, SECOND = RunLength(), RunLength()
+
+
+@pytest.mark.parametrize(
+    ("compression", "extensions"),
+    [(None, ()), (FIRST, (FIRST,)), ((), ()), ((FIRST,), (FIRST,)), ((SECOND, FIRST), (SECOND, FIRST))],
+)
+def test_ways_to_compress_are_one_several_or_none(
+    compression: Any, extensions: tuple[RunLength, ...]
+) -> None:
+    assert Config(compression=compression).extensions == extensions
+
+
+@pytest.mark.parametrize(
+    "compression",
+    [True, False, "deflate", b"", 15, RunLength, [FIRST], {FIRST}, (None,), (FIRST, "x"), ((FIRST,),)],
+)
+def test_what_is_no_way_to_compress_is_refused_at_once(compression: Any) -> None:
+    with pytest.raises(TypeError, match="compression must be"):
+        Config(compression=compression)
+
+
+@pytest.mark.parametrize("size", [None, 1, 1024, 2**40])
+def test_frames_have_any_size_that_holds_something(size: int | None) -> None:
+    assert Config(fragment_size=size).fragment_size == size
+
+
+@pytest.mark.parametrize("size", [0, -1, 1.0, True, False, "1024", b"1", float("inf")])
+def test_other_sizes_of_frames_are_refused(size: Any) -> None:
+    with pytest.raises(ValueError, match="fragment_size must be a positive number"):
+        Config(fragment_size=size)
+
+
+class Lowest(IntEnum):
+    """Begins where the private codes begin."""
+
+    CODE = 3000
+
+
+class Highest(IntEnum):
+    """Ends where they end."""
+
+    ONE = 4000
+    CODE = 4999
+
+
+@pytest.mark.parametrize("codes", [None, Lowest, Highest])
+def test_names_are_for_private_codes(codes: type[IntEnum] | None) -> None:
+    assert Config(close_codes=codes).close_codes is codes
+
+
+@pytest.mark.parametrize("code", [0, 1000, 1001, 1015, 2999, 5000, 65_535, -1])
+def test_codes_that_are_not_private_get_no_names(code: int) -> None:
+    # RFC 6455 section 7.4.2: the others have their meaning, or none yet.
+    codes: Any = IntEnum("codes", {"GOOD": 4000, "BAD": code})
+    with pytest.raises(ValueError, match="3000 to 4999"):
+        Config(close_codes=codes)
+
+
+class Words(StrEnum):
+    """An enumeration of something else."""
+
+    CODE = "4000"
+
+
+@pytest.mark.parametrize("codes", [Words, Lowest.CODE, 4000, [4000], {"CODE": 4000}, int, "Lowest", ()])
+def test_names_of_codes_are_an_enumeration_of_numbers(codes: Any) -> None:
+    with pytest.raises(TypeError, match="subclass of IntEnum"):
+        Config(close_codes=codes)

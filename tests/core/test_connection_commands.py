@@ -25,11 +25,13 @@ from wscore import (
     InvalidURL,
     Limits,
     LocalProtocolError,
+    PreparedMessage,
     Role,
     State,
     WriteBufferFull,
 )
 
+PREPARED = PreparedMessage("x")
 FAR = 1e9  # a refused command must not even move the clock
 
 Call = Callable[[Connection], object]
@@ -41,13 +43,19 @@ COMMANDS: dict[str, Call] = {
     "respond": lambda c: c.respond(403, now=FAR),
     "send_text": lambda c: c.send_text("x"),
     "send_bytes": lambda c: c.send_bytes(b"x"),
+    "send_fragment": lambda c: c.send_fragment("x", False),
+    "send_last_fragment": lambda c: c.send_fragment("x", True),
+    "send_prepared": lambda c: c.send_prepared(PREPARED),
     "send_ping": lambda c: c.send_ping(b"x", now=FAR),
     "send_random_ping": lambda c: c.send_ping(now=FAR),
     "send_pong": lambda c: c.send_pong(b"x"),
     "close": lambda c: c.close(now=FAR),
     "close_and_discard": lambda c: c.close(1001, "x", now=FAR, discard=True),
 }
-SENDING = ("send_text", "send_bytes", "send_ping", "send_random_ping", "send_pong")
+SENDING = (
+    *("send_text", "send_bytes", "send_fragment", "send_last_fragment", "send_prepared"),
+    *("send_ping", "send_random_ping", "send_pong"),
+)
 CLOSING = ("close", "close_and_discard")
 
 

@@ -1,5 +1,7 @@
 """Close frames in both directions, and the one outcome."""
 
+from enum import IntEnum
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -150,3 +152,31 @@ def test_a_close_is_answered_in_its_own_words() -> None:
     assert ending.answer() == THEIRS
     ending.note_received(CloseStatus(1005, ""))
     assert ending.answer() == CloseStatus(1005, "")
+
+
+class Private(IntEnum):
+    """Close codes of an application."""
+
+    OUT_OF_TEA = 4018
+
+
+def test_a_code_that_has_a_name_is_read_as_its_member() -> None:
+    named = read_close(b"\x0f\xb2bye", Private)
+    assert isinstance(named, CloseStatus)
+    assert (named.code, named.reason) == (4018, "bye")
+    assert named.code is Private.OUT_OF_TEA
+    plain = read_close(b"\x0f\xb1", Private)
+    assert isinstance(plain, CloseStatus) and type(plain.code) is int
+    assert read_close(b"\x03\xed", Private) is Violation.CLOSE_CODE
+    nothing = read_close(b"", Private)
+    assert isinstance(nothing, CloseStatus) and (nothing.code, type(nothing.code)) == (1005, int)
+
+
+def test_a_named_code_stays_a_member_in_the_outcome() -> None:
+    ending = Ending()
+    ending.note_received(CloseStatus(Private.OUT_OF_TEA, "bye"))
+    ending.note_sent(ending.answer())
+    closed = ending.settle(None, None, 0)
+    assert closed is not None and closed.received is not None and closed.sent is not None
+    assert closed.code is closed.received.code is closed.sent.code is Private.OUT_OF_TEA
+    assert write_close(closed.code, "") == b"\x0f\xb2"

@@ -17,6 +17,7 @@ from wscore import (
     Delivery,
     Endpoint,
     Event,
+    Fragment,
     Handler,
     Headers,
     LocalProtocolError,
@@ -97,6 +98,23 @@ class Ponged(Endpoint):
     """Hears of pongs alone."""
 
     def on_pong(self, session: object, payload: bytes) -> None:
+        """Take note."""
+
+
+class FragmentRecorder(Recorder):
+    """Hears of messages in parts."""
+
+    def on_fragment(self, session: object, data: str | bytes, final: bool) -> None:
+        self._called("on_fragment", session, data, final)
+
+
+class Streamed(Endpoint):
+    """Hears of parts and of pings."""
+
+    def on_fragment(self, session: object, data: str | bytes, final: bool) -> None:
+        """Take note."""
+
+    def on_ping(self, session: object, payload: bytes) -> None:
         """Take note."""
 
 
@@ -187,7 +205,39 @@ def test_control_events_are_asked_for_by_handlers_that_hear_of_them(
     assert config_for(handler, config) == replace(base, control_events=base.control_events or hears)
 
 
-@pytest.mark.parametrize("handler", [str, "echo", 5, None])
+@pytest.mark.parametrize("config", [None, Config(agent="mine"), Config(stream=True)])
+@pytest.mark.parametrize(
+    ("handler", "streams", "hears"),
+    [
+        (Endpoint, False, False),
+        (Recorder(), False, False),
+        (a_function, False, False),
+        (FragmentRecorder, True, False),
+        (FragmentRecorder(), True, False),
+        (Streamed, True, True),
+        (Streamed(), True, True),
+        (Pinged, False, True),
+    ],
+)
+def test_messages_stream_for_handlers_that_take_them_in_parts(
+    handler: Handler, streams: bool, hears: bool, config: Config | None
+) -> None:
+    base = config or Config()
+    if base.stream and not streams and handler is not a_function:
+        with pytest.raises(TypeError, match="on_fragment"):
+            config_for(handler, config)
+        return
+    assert config_for(handler, config) == replace(base, stream=base.stream or streams, control_events=hears)
+
+
+class NoEndpoint:
+    """A class that has hooks and is none."""
+
+    def on_message(self, session: object, message: str | bytes) -> None:
+        """Never be called."""
+
+
+@pytest.mark.parametrize("handler", [str, "echo", 5, None, NoEndpoint, NoEndpoint()])
 def test_what_has_none_of_the_four_shapes_is_refused(handler: Any) -> None:
     with pytest.raises(TypeError, match="Endpoint"):
         config_for(handler, None)
@@ -213,6 +263,35 @@ def test_pings_and_pongs_go_to_those_who_have_a_hook_for_them() -> None:
         Backend().deliver(recorder, OPENED, PingReceived(b"i"), PongReceived(b"o"), CLEAN)
     assert deaf.calls == [("on_connect",), ("on_close", 1000, "bye")]
     assert hearing.calls[1:3] == [("on_ping", b"i"), ("on_pong", b"o")]
+
+
+def test_parts_of_messages_go_to_those_who_have_a_hook_for_them() -> None:
+    recorder = FragmentRecorder()
+    parts: list[Event] = [Fragment("a", False), Fragment("", True), Fragment(b"b", True)]
+    Backend().deliver(recorder, OPENED, *parts, CLEAN)
+    assert recorder.calls == [
+        ("on_connect",),
+        ("on_fragment", "a", False),
+        ("on_fragment", "", True),
+        ("on_fragment", b"b", True),
+        ("on_close", 1000, "bye"),
+    ]
+
+
+def test_a_hook_for_parts_that_raises_is_called_no_more() -> None:
+    boom = ValueError("boom")
+    recorder, backend = FragmentRecorder({"on_fragment": boom}), Backend()
+    backend.deliver(recorder, OPENED, Fragment("a", False), Fragment("b", True), CLEAN)
+    assert recorder.calls[1:] == [("on_fragment", "a", False), ("on_error", boom), ("on_close", 1000, "bye")]
+    assert backend.closes == [(1011, "")]
+
+
+def test_an_endpoint_that_knows_no_parts_is_closed_rather_than_left_without_its_messages() -> None:
+    recorder, backend = Recorder(), Backend()
+    backend.deliver(recorder, OPENED, Fragment("a", False), Fragment("b", True), CLEAN)
+    assert [call[0] for call in recorder.calls] == ["on_connect", "on_error", "on_close"]
+    assert "on_fragment" in str(recorder.calls[1][1])
+    assert backend.closes == [(1011, "")]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from wscore._config import Limits
-from wscore._events import Closed, CloseReceived, Event, PingReceived, PongReceived
+from wscore._events import Closed, CloseReceived, Event, Fragment, PingReceived, PongReceived
 from wscore._inbox import Inbox
 
 CHARGE = 64  # what every message costs besides its bytes on the wire
@@ -20,13 +20,15 @@ def inbox(high: int = 1000, low: int = 300) -> Inbox:
     return Inbox(Limits(inbox_high=high, inbox_low=low))
 
 
-def put(box: Inbox, *messages: str | bytes) -> None:
+def put(box: Inbox, *messages: str | bytes | Fragment) -> None:
     """Queue messages as the wire brings them: text as UTF-8."""
     for message in messages:
         box.put_message(message, wire_size(message))
 
 
-def wire_size(message: str | bytes) -> int:
+def wire_size(message: str | bytes | Fragment) -> int:
+    if isinstance(message, Fragment):
+        message = message.data
     return len(message.encode("utf-8") if isinstance(message, str) else message)
 
 
@@ -81,6 +83,18 @@ def test_the_inbox_is_full_from_the_high_mark_on(size: int, full: bool) -> None:
     put(box, bytes(size))
     assert box.charged == size + CHARGE
     assert box.full is full
+
+
+def test_a_part_of_a_message_is_charged_and_counted_like_a_message() -> None:
+    box = inbox(high=1000, low=300)
+    put(box, Fragment("\u2603", False), "whole", Fragment(bytes(936 - 3 - 5 - 3 * CHARGE), True))
+    assert (box.messages, box.charged, box.full) == (3, 936, False)
+    put(box, Fragment("", True))
+    assert (box.messages, box.charged, box.full) == (4, 1000, True)
+    for left in (933, 864, 64):
+        box.next()
+        assert (box.charged, box.full) == (left, left > 300)
+    assert (box.messages, box.next(), box.messages) == (1, Fragment("", True), 0)
 
 
 def test_what_fits_depends_on_what_waits() -> None:
@@ -202,7 +216,8 @@ def test_what_was_taken_is_not_held_on_to() -> None:
     assert take_all(box) == [b"second", CLOSED]
 
 
-messages = st.one_of(st.text(max_size=120), st.binary(max_size=200))
+contents = st.one_of(st.text(max_size=120), st.binary(max_size=200))
+messages = st.one_of(contents, st.builds(Fragment, contents, st.booleans()))
 controls = st.one_of(
     st.builds(PingReceived, st.binary(max_size=2)), st.builds(PongReceived, st.binary(max_size=2))
 )
@@ -219,7 +234,7 @@ class InboxAgainstModel(RuleBasedStateMachine):
         self.full = False
 
     @rule(message=messages)
-    def put_message(self, message: str | bytes) -> None:
+    def put_message(self, message: str | bytes | Fragment) -> None:
         size = wire_size(message)
         assert self.box.fits(size) is (self.charged + size + CHARGE <= 1000)
         put(self.box, message)
@@ -255,14 +270,14 @@ class InboxAgainstModel(RuleBasedStateMachine):
         for _ in range(count):
             expected = self.waiting.pop(0) if self.waiting else None
             assert self.box.next() == expected
-            if isinstance(expected, (str, bytes)):
+            if isinstance(expected, (str, bytes, Fragment)):
                 self.charged -= wire_size(expected) + CHARGE
                 self.full = self.full and self.charged > 300
 
     @invariant()
     def they_agree(self) -> None:
         assert len(self.box) == len(self.waiting)
-        messages = [event for event in self.waiting if isinstance(event, (str, bytes))]
+        messages = [event for event in self.waiting if isinstance(event, (str, bytes, Fragment))]
         assert self.box.messages == len(messages)
         assert self.box.charged == self.charged == sum(wire_size(message) + CHARGE for message in messages)
         assert self.box.full is self.full

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from support.handshakes import ACCEPT, NONCE, head, minus, plus, read_message, request, response
+from support.run_length import NAME, RunLength
 from wscore import (
     Config,
     Headers,
@@ -13,11 +14,14 @@ from wscore import (
     LocalProtocolError,
     Opened,
     Refused,
+    Request,
     RequestReceived,
+    Response,
     Role,
     Violation,
     parse_url,
 )
+from wscore._negotiation import NOTHING, Agreement
 from wscore._opening import Opening
 from wscore.testing import repeatable_entropy
 
@@ -235,3 +239,57 @@ def test_the_rest_is_taken_once(role: Role) -> None:
     opening = client_side() if role is Role.CLIENT else server_side()
     opening.receive(b"x" if role is Role.SERVER else response() + b"x")
     assert [opening.take_rest(), opening.take_rest()] == [b"x", b""]
+
+
+# Extensions.
+
+FIELD = b"Sec-WebSocket-Extensions: " + NAME.encode()
+
+
+def test_what_the_server_agrees_to_is_in_use_on_both_sides() -> None:
+    ours, theirs = RunLength(), RunLength()
+    client, server = (
+        Opening(role, Config(agent=None, compression=extension))
+        for role, extension in ((Role.CLIENT, ours), (Role.SERVER, theirs))
+    )
+    sent = client.start(ADDRESS, (), (), repeatable_entropy(NONCE))
+    assert read_message(sent).values(b"sec-websocket-extensions") == [NAME.encode()]
+    assert isinstance(server.receive(sent), RequestReceived)
+    assert server.agreement == client.agreement == NOTHING
+    head_sent, opened = server.accept(None, ())
+    assert read_message(head_sent).values(b"sec-websocket-extensions") == [NAME.encode()]
+    opened_too = client.receive(head_sent)
+    assert isinstance(opened_too, Opened)
+    assert opened.extensions == opened_too.extensions == NAME
+    for opening, extension in ((client, ours), (server, theirs)):
+        assert opening.agreement == Agreement(extension.made[0], NAME)
+        assert len(extension.made) == 1
+
+
+def test_where_nothing_is_agreed_on_nothing_is_in_use() -> None:
+    opening = server_side(plus(FIELD))
+    sent, opened = opening.accept(None, ())
+    assert read_message(sent).values(b"sec-websocket-extensions") == []
+    assert (opening.agreement, opened.extensions) == (NOTHING, "")
+
+
+# A handshake that took place elsewhere.
+
+
+@pytest.mark.parametrize("role", Role)
+def test_a_handshake_that_took_place_elsewhere_is_taken_as_it_was(role: Role) -> None:
+    opening = Opening(role, Config())
+    request_made, answer = Request("GET", "/", Headers()), Response(101)
+    agreement = Agreement(None, "x-own")
+    opened = opening.skip(request_made, answer, "chat", agreement)
+    assert opened == Opened(request_made, answer, "chat", "x-own")
+    assert (opening.request, opening.response) == (request_made, answer)
+    assert (opening.subprotocol, opening.agreement) == ("chat", agreement)
+    assert not opening.overflow
+    assert opening.finish() is None
+    for command in COMMANDS.values():
+        with pytest.raises(LocalProtocolError, match="no request waits"):
+            command(opening)
+    with pytest.raises(LocalProtocolError, match="only a client" if role is Role.SERVER else "already"):
+        opening.start(ADDRESS, (), (), repeatable_entropy())
+    assert opening.take_rest() == b""

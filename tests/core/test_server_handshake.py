@@ -21,6 +21,7 @@ from support.handshakes import (
     read_message,
     request,
 )
+from support.run_length import NAME, RunLength
 from wscore import ANY_ORIGIN, Config, Headers, HeadersLike, Limits, LocalProtocolError, Request, Violation
 from wscore._server_handshake import ServerHandshake, _make
 from wscore.testing import cuttings
@@ -391,3 +392,44 @@ def test_headers_of_a_request_can_be_looked_up_without_case() -> None:
     assert isinstance(headers, Headers)
     assert headers["Connection"] == "Upgrade"
     assert len(headers) == len(REQUEST_FIELDS)
+
+
+# Extensions.
+
+
+@pytest.mark.parametrize(
+    ("offers", "answer"),
+    [
+        ([], None),
+        ([NAME], NAME),
+        ([NAME.upper()], None),
+        ([NAME + "; a"], None),
+        ([NAME + "; a", NAME], NAME),  # the first offer that can be met
+        (["x-other, " + NAME], NAME),
+        (["x-other"], None),
+    ],
+)
+def test_the_first_offer_that_can_be_met_is_answered(offers: list[str], answer: str | None) -> None:
+    extension = RunLength()
+    handshake = fed(
+        plus(*(b"Sec-WebSocket-Extensions: " + offer.encode() for offer in offers)),
+        Config(compression=extension),
+    )
+    assert handshake.agreement.codec is None
+    message = accepted(handshake)
+    assert message.values(b"sec-websocket-extensions") == ([] if answer is None else [answer.encode()])
+    assert handshake.agreement.field == (answer or "")
+    assert handshake.agreement.codec is (extension.made[0] if answer else None)
+
+
+def test_a_mistake_agrees_on_nothing() -> None:
+    handshake = fed(plus(b"Sec-WebSocket-Extensions: " + NAME.encode()), Config(compression=RunLength()))
+    with pytest.raises(LocalProtocolError):
+        handshake.accept(None, [("X", "y" * 8192)])
+    assert handshake.agreement.codec is None
+    assert accepted(handshake).values(b"sec-websocket-extensions") == [NAME.encode()]
+
+
+def test_an_extension_is_nobodys_header() -> None:
+    with pytest.raises(LocalProtocolError):
+        fed(config=Config(compression=RunLength())).accept(None, {"Sec-WebSocket-Extensions": NAME})

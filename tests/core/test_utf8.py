@@ -180,7 +180,7 @@ def test_any_bytes_are_judged_like_the_table_judges_them(chunks: list[bytes]) ->
 def test_each_chunk_gives_the_text_that_it_completes_up_to_the_first_impossible_byte(
     chunks: list[bytes], texts: list[str], valid: bool
 ) -> None:
-    validator, given = Utf8Validator(), []
+    validator, given, good = Utf8Validator(), list[str](), True
     assert validator.text == ""
     for chunk in chunks:
         good = validator.feed(chunk)

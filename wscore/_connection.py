@@ -586,7 +586,7 @@ class Connection:
     def _open(self, opened: Opened) -> None:
         """Both sides agreed: frames flow from here, beginning with what came behind the head."""
         self._step(Step.OPENED)
-        codec = self._opening.agreement.codec
+        codec = self._opening.take_codec()
         if codec is not None:
             self._receiver.use(codec)
             self._sender.use(codec)

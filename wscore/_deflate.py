@@ -198,8 +198,9 @@ class Deflate(Extension):
             return True  # the second one leaves the server free
         if self.server_no_context_takeover and not agreed.server_alone:
             return False
-        # 7.1.2.2: our own window was a hint; a server that names a greater one has ignored it, and may.
-        return (agreed.server_bits or _LARGEST) <= self.server_max_window_bits
+        if (agreed.server_bits or _LARGEST) > self.server_max_window_bits:
+            return False
+        return (agreed.client_bits or 0) <= self.client_max_window_bits  # 7.1.2.2: the value offered or less
 
 
 @dataclass(slots=True)
@@ -356,8 +357,10 @@ class DeflateCodec(Codec):
 
     @override
     def finish(self, limit: int) -> bytes | Violation:
-        """Put back what the sender left out (section 7.2.2); a message without any octet stays empty."""
-        return self.decode(_TAIL, limit) if self._any_input else b""
+        """Put back what the sender left out (section 7.2.2), unless nothing was begun, or all is ended."""
+        if not self._any_input or self._inflater is None:
+            return b""  # a message that ends with its final block is complete without more
+        return self.decode(_TAIL, limit)
 
     @override
     def end_message(self) -> Violation | None:

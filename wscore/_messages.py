@@ -232,8 +232,7 @@ class MessageAssembler:
         """Release what is kept of an unfinished message."""
         self._chunks = []
         self._tail = bytearray()
-        if self._decoder is not None:
-            self._decoder.forget()
+        self._decoder = None
 
 
 def _smaller(one: int | None, other: int | None) -> int | None:

@@ -12,6 +12,7 @@ from ._codes import Role
 from ._config import Config
 from ._errors import LocalProtocolError
 from ._events import Opened, Refused, RequestReceived
+from ._extension import Codec
 from ._handshake import HeadersLike
 from ._http import Request, Response
 from ._negotiation import NOTHING, Agreement
@@ -136,6 +137,12 @@ class Opening:
         """Write what answers a broken rule: nothing from a client."""
         self._waiting = False
         return b"" if self._server is None else self._server.refuse(violation)
+
+    def take_codec(self) -> Codec | None:
+        """Hand over the codec that was agreed on; only its name is kept."""
+        codec = self.agreement.codec
+        self.agreement = Agreement(field=self.agreement.field)
+        return codec
 
     def take_rest(self) -> bytes:
         """Return what came behind the head, and release the handshake."""

@@ -195,6 +195,7 @@ class Sender:
     def clear(self) -> None:
         """Drop everything: the stream is gone."""
         self._held = []
+        self._codec = None
         self._outbox.clear()
 
     def take(self) -> list[bytes]:

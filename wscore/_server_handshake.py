@@ -38,7 +38,7 @@ from ._violations import Violation
 
 _HTTP_VERSION: Final = re.compile(rb" HTTP/([0-9])\.([0-9])$")
 _HOST: Final = re.compile(rb"([A-Za-z0-9._~!$&'()*+,;=%-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]*)?")
-_ABSOLUTE: Final = re.compile(rb"(?:https?|wss?)://([^/?#]*)([^#]*)", re.IGNORECASE)
+_ABSOLUTE: Final = re.compile(rb"(?:https?|wss?)://([^/?#]*+)([^#]*+)", re.IGNORECASE)
 
 _RESERVED: Final = frozenset(
     {

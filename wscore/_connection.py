@@ -838,6 +838,8 @@ class Connection:
             self._handshake_ended(timer)
             return
         self._parse_the_rest()
+        if self._state is _CLOSED:  # the end of the stream was among the rest
+            return
         self._settle(timer=timer)
         self._end(TransportAction.ABORT)
 

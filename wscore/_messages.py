@@ -53,7 +53,6 @@ class MessageAssembler:
         "_size",
         "_streaming",
         "_tail",
-        "_uncharged",
         "_utf8",
         "_wire_size",
         "ready",
@@ -79,7 +78,6 @@ class MessageAssembler:
         self._chunks: list[bytes] = []
         self._tail: bytearray = bytearray()
         self._utf8: Utf8Validator = Utf8Validator()
-        self._uncharged: int = 0  # streaming: bytes that wait for the rest of their code point
         self.ready: str | bytes | Fragment | None = None
         self.ready_size: int = 0
         self.skipping: bool = False
@@ -175,14 +173,12 @@ class MessageAssembler:
     def _stream(self, chunk: bytes, last: bool) -> bool:
         """Make a fragment of chunk; nothing of an empty one, unless it is the last."""
         data: str | bytes = chunk
-        valid = True
-        self._uncharged += len(chunk)
+        size, valid = len(chunk), True
         if self._is_text:
             valid = self._is_valid(chunk, last)
-            data = self._utf8.text
+            data, size = self._utf8.text, self._utf8.size
         if data or (last and valid):
-            self._set_ready(Fragment(data, last and valid), self._uncharged)
-            self._uncharged = 0
+            self._set_ready(Fragment(data, last and valid), size)
         return valid or self._fail(Violation.INVALID_UTF8)
 
     def _finish_whole(self, chunk: bytes) -> bool:

@@ -15,13 +15,15 @@ class Utf8Validator:
 
     Attributes:
         text: the code points that the last chunk completed, up to the first impossible byte.
+        size: the bytes of these; some may have come with an earlier chunk.
     """
 
-    __slots__ = ("_rest", "text")
+    __slots__ = ("_rest", "size", "text")
 
     def __init__(self) -> None:
         self._rest: bytes = b""
         self.text: str = ""
+        self.size: int = 0
 
     def feed(self, chunk: bytes) -> bool:
         """Take the next chunk; False when no continuation could make the text valid."""
@@ -29,8 +31,10 @@ class Utf8Validator:
         try:
             self.text, consumed = utf_8_decode(data, "strict", False)
         except UnicodeDecodeError as error:
+            self.size = error.start
             self.text = data[: error.start].decode("utf-8")
             return False
+        self.size = consumed
         rest = data[consumed:]
         self._rest = rest
         return not (len(rest) >= 2 and rest[0] == 0xED and rest[1] >= 0xA0)

@@ -373,3 +373,12 @@ def test_discarding_drops_no_part_that_fits(role: Role) -> None:
     output = feed(connection, (CLOSE, status(1000)))
     assert joined(output.events)[0] == "ab"
     assert the_end(output.events).dropped == 0
+
+
+def test_the_size_of_a_part_of_a_streamed_text_is_that_of_its_code_points() -> None:
+    for chunks in ([b"ab\xff"], [b"a", b"b\xff"], [b"a", b"b", b"\xff"]):
+        connection = opened(Role.CLIENT, Config(stream=True))
+        connection.receive_data(b"\x81\x03", 0.0)
+        for chunk in chunks:
+            connection.receive_data(chunk, 0.0)
+        assert connection.stats.payload_received == 2

@@ -23,6 +23,7 @@ from wscore import (
     Config,
     Connection,
     ConnectionClosed,
+    Limits,
     Refused,
     RequestReceived,
     Role,
@@ -308,3 +309,28 @@ def test_an_older_now_counts_as_the_newest_seen(role: Role) -> None:
     connection.close(now=1.0)
     drain(connection, 2.0)
     assert connection.next_deadline() == 27.0
+
+
+@pytest.mark.parametrize("closing", [False, True])
+@pytest.mark.parametrize("role", ROLES)
+def test_time_and_the_end_of_the_stream_may_come_together_behind_unread_messages(
+    role: Role, closing: bool
+) -> None:
+    # The end waits behind input that the full inbox holds back; a timer looks at that input first, and
+    # finds the end there.
+    timeouts = only(close=10, write_stall=10).timeouts
+    connection = opened(role, Config(limits=Limits(inbox_high=64, inbox_low=0), timeouts=timeouts))
+    connection.receive_data(from_peer(role, TEXT, b"one") + from_peer(role, TEXT, b"two"), 0.0)
+    if closing:
+        connection.close(now=0.0)
+    else:
+        connection.send_text("never moves")
+    assert connection.data_to_send(0.0)
+    connection.receive_eof(0.0)
+    assert connection.closed is None
+    connection.handle_deadline(10.0)
+    assert connection.state is State.CLOSED
+    assert connection.transport_action() is TransportAction.ABORT
+    events = drain(connection, 10.0).events
+    assert events[:2] == ["one", "two"]
+    assert the_end(events).code == 1006

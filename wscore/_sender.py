@@ -185,6 +185,7 @@ class Sender:
         empty = status.code == CloseCode.NO_STATUS_RECEIVED  # the answer to an empty Close
         payload = b"" if empty else write_close(status.code, status.reason)
         self._held = []
+        self._codec = None
         self._outbox.hold(-self._outbox.held)
         self._outbox.put(encode_frame(Opcode.CLOSE, payload, self._new_key()))
         self._outbox.end()

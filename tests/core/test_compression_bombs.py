@@ -177,7 +177,6 @@ def test_contexts_are_freed_when_the_stream_has_ended_whoever_holds_the_connecti
     assert core.state is State.CLOSED and watched.living == 0
 
 
-@pytest.mark.xfail(reason="what sends keeps both contexts while the end of TCP is waited for", strict=True)
 @pytest.mark.parametrize("ending", ["a fault", "a close"])
 def test_contexts_are_freed_when_nothing_more_will_be_sent_or_read(ending: str) -> None:
     watched = WatchedZlib()

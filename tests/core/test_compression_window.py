@@ -11,9 +11,10 @@ import pytest
 
 from support.deflate_modules import MODULES, levels, two_ends
 from support.deflate_reader import MessageReader
-from support.deflated import TAIL
-from support.wire import read_frames
-from wscore import Config, Connection, PreparedMessage, Role
+from support.deflate_writer import DeflateWriter
+from support.deflated import TAIL, marked
+from support.wire import BINARY, read_frames
+from wscore import Closed, Config, Connection, PreparedMessage, Role, Violation
 from wscore.testing import drain
 
 PLAIN = "permessage-deflate"
@@ -158,6 +159,26 @@ def test_cut_frames_are_the_same_stream() -> None:
     data = phrases(random.Random(5), 12)(20_000)
     server.send_bytes(data)
     assert reader.read(payload_of(server)) == data
+
+
+@pytest.mark.parametrize("module", MODULES)
+@pytest.mark.parametrize("bits", [8, 9, 12, 14])
+def test_a_peer_that_refers_beyond_its_window_is_told_so_by_modules_that_look(module: Any, bits: int) -> None:
+    data = random.Random(bits).randbytes(2**15)
+    for distance in (2**bits, 2**bits + 1, 2**15):
+        _, server = two_ends(module, f"{PLAIN}; client_max_window_bits={bits}")
+        server.receive_data(
+            marked(Role.SERVER, DeflateWriter().stored(data).flush().done(), opcode=BINARY), 0.0
+        )
+        reference = DeflateWriter().fixed((5, distance)).flush().done()
+        server.receive_data(marked(Role.SERVER, reference, opcode=BINARY), 0.0)
+        first, second = drain(server, 0.0).events
+        assert first == data
+        # isal keeps 32 KiB whatever was agreed on; it follows the reference, and rightly.
+        if distance == 2**bits or module.__name__ == "isal.isal_zlib":
+            assert second == data[-distance:][:5]
+        else:
+            assert isinstance(second, Closed) and second.violation is Violation.COMPRESSED_DATA
 
 
 @pytest.mark.slow

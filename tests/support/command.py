@@ -7,12 +7,17 @@ fails.
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO, Final, final
+
+# A run in the background of a shell ignores SIGINT, and so would every program that it starts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 GUARD: Final = 60.0  # seconds; a machine under load starts a program slowly
 

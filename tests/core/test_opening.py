@@ -264,6 +264,9 @@ def test_what_the_server_agrees_to_is_in_use_on_both_sides() -> None:
     for opening, extension in ((client, ours), (server, theirs)):
         assert opening.agreement == Agreement(extension.made[0], NAME)
         assert len(extension.made) == 1
+        assert opening.take_codec() is extension.made[0]
+        assert opening.take_codec() is None  # it is handed over, and only its name stays
+        assert opening.agreement == Agreement(None, NAME)
 
 
 def test_where_nothing_is_agreed_on_nothing_is_in_use() -> None:

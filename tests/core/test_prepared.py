@@ -63,6 +63,12 @@ def test_anything_else_is_the_callers_mistake(message: Any, words: str) -> None:
         PreparedMessage(message)
 
 
+@pytest.mark.parametrize("choice", [0, 1, "yes"])
+def test_whether_to_compress_is_yes_or_no_or_not_said(choice: Any) -> None:
+    with pytest.raises(LocalProtocolError, match="compress must be True, False or None, not"):
+        PreparedMessage("a", compress=choice)
+
+
 @pytest.mark.parametrize("text", [b"x", None, 5])
 def test_text_must_be_text(text: Any) -> None:
     with pytest.raises(LocalProtocolError, match="a text message must be str, not"):

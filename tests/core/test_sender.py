@@ -1,5 +1,6 @@
 """The way out: messages and control frames become bytes, counted and remembered."""
 
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -223,6 +224,17 @@ def test_on_a_stream_that_is_gone_nothing_is_queued() -> None:
     desk.sender.close(CloseStatus(1000, ""))
     assert desk.take() == b""
     assert desk.stats.wire_sent == 0
+
+
+def test_a_sender_whose_stream_is_gone_lets_go_of_what_it_held_and_of_its_codec() -> None:
+    desk = Desk(Role.SERVER, extension=RunLength())
+    desk.sender.fragment(Opcode.TEXT, b"a", final=False)
+    held = PreparedMessage("held")
+    desk.sender.prepared(held)
+    references = sys.getrefcount(held), sys.getrefcount(desk.codec)
+    desk.sender.clear()
+    assert desk.outbox.buffered == 0
+    assert (sys.getrefcount(held) + 1, sys.getrefcount(desk.codec) + 1) == references
 
 
 # Fragments.

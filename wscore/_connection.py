@@ -490,7 +490,8 @@ class Connection:
         """Hand out no events until `resume`: `next_event` gives None. What arrives waits, within the limits.
 
         Reading stops when the inbox is full; pings are answered and timers run on. A peer's Close is answered
-        although nobody has seen it: at once, or after a second if messages wait before it.
+        although nobody has seen it: at once, or after a second if messages wait before it; but one that is
+        held back behind a full inbox is not seen before `resume`.
         """
         self._suspended = True
 
@@ -838,7 +839,10 @@ class Connection:
             self._handshake_ended(timer)
             return
         self._parse_the_rest()
-        if self._state is _CLOSED:  # the end of the stream was among the rest
+        if self._state is _CLOSED:
+            return  # the end of the stream was among the rest
+        if self._state is _DRAINING and self._ending.clean and self._outbox.idle:
+            self._end(TransportAction.CLOSE)  # the peer's Close was: nothing is lost any more
             return
         self._settle(timer=timer)
         self._end(TransportAction.ABORT)

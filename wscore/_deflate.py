@@ -304,20 +304,19 @@ class DeflateCodec(Codec):
             return output
         if not self._own_takeover:
             self._compressor = None
-        return output.removesuffix(_TAIL) if output.endswith(_TAIL) else output + _EMPTY_BLOCK
+        return _without_tail(output)
 
     @override
     def alone(self) -> Hashable | None:
         """Return what makes two compressors give the same."""
         deflate = self._deflate
-        return id(deflate.zlib), deflate.level, deflate.memory_level, self._own_bits
+        return deflate.name, id(deflate.zlib), deflate.level, deflate.memory_level, self._own_bits
 
     @override
     def encode_alone(self, data: bytes) -> bytes:
         """Compress a message with a context of its own."""
         compressor = self._deflate.compressor(self._own_bits)
-        output = compressor.compress(data) + compressor.flush(_SYNC_FLUSH)
-        return output.removesuffix(_TAIL)
+        return _without_tail(compressor.compress(data) + compressor.flush(_SYNC_FLUSH))
 
     @override
     def sent_alone(self) -> None:
@@ -377,3 +376,8 @@ class DeflateCodec(Codec):
         except self._deflate.zlib.error:
             return Violation.COMPRESSED_DATA
         return None if inflater.eof else Violation.COMPRESSED_DATA
+
+
+def _without_tail(output: bytes) -> bytes:
+    """Leave out what ends a flushed block (section 7.2.1), or close the block that a flush did not need."""
+    return output.removesuffix(_TAIL) if output.endswith(_TAIL) else output + _EMPTY_BLOCK

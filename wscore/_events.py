@@ -124,7 +124,8 @@ class Closed:
         initiator: whose Close came first; None when there was none at all.
         violation: the rule that the peer broke, or None.
         timer: the timeout that ended it, or None.
-        dropped: messages that came after ``close(discard=True)`` and did not fit.
+        dropped: messages that did not fit after ``close(discard=True)``; or, where messages may be
+            compressed, that were held back when the connection was lost and did not fit.
     """
 
     code: int

@@ -23,6 +23,7 @@ from ._extension import Codec
 from ._utf8 import Utf8Validator
 from ._violations import Violation
 
+_FLUSH: Final = 8  # bytes that each fragment may cost its encoder
 _SMALL: Final = 1024  # from here on a chunk is worth an object of its own
 
 
@@ -112,7 +113,9 @@ class MessageAssembler:
 
     def _check_limits(self) -> Violation | None:
         limit = self._max_text if self._is_text else self._max_binary
-        if limit is not None and self._wire_size > (_with_overhead(limit) if self._marked else limit):
+        if limit is not None and self._marked:
+            limit = _with_overhead(limit, self._fragments)
+        if limit is not None and self._wire_size > limit:
             return Violation.MESSAGE_TOO_BIG
         if self._max_fragments is not None and self._fragments > self._max_fragments:
             return Violation.TOO_MANY_FRAGMENTS
@@ -238,6 +241,6 @@ def _smaller(one: int | None, other: int | None) -> int | None:
     return min(one, other)
 
 
-def _with_overhead(limit: int) -> int:
-    """Return what limit bytes may need on the wire when they do not compress, cut finely, at worst."""
-    return limit + limit // 4 + 1024
+def _with_overhead(limit: int, fragments: int) -> int:
+    """Return what limit bytes may need on the wire that do not compress, each fragment flushed."""
+    return limit + limit // 4 + 1024 + _FLUSH * (fragments - 1)

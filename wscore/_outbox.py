@@ -104,8 +104,8 @@ class Outbox:
             self.waiting += len(piece)
         self._check_high()
 
-    def put_ping(self, frame: list[bytes]) -> None:
-        """Queue a ping: where messages are cut into frames it need not wait for the last of them."""
+    def put_control(self, frame: list[bytes]) -> None:
+        """Queue a ping or pong: where messages are cut into frames it need not wait for the last of them."""
         if self._batch is None:
             self.put(frame)
         elif not self._gone:

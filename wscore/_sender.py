@@ -173,12 +173,12 @@ class Sender:
     def ping(self, payload: bytes | None, *, automatic: bool) -> Ping:
         """Queue a ping; None: with a random payload."""
         ping = Ping(self._entropy(_PING_SIZE) if payload is None else payload, automatic=automatic)
-        self._outbox.put_ping(encode_frame(Opcode.PING, ping.payload, self._new_key()))
+        self._outbox.put_control(encode_frame(Opcode.PING, ping.payload, self._new_key()))
         return ping
 
     def pong(self, payload: bytes) -> None:
         """Queue a pong that nobody asked for; answers to pings go the outbox's own way."""
-        self._outbox.put(encode_frame(Opcode.PONG, payload, self._new_key()))
+        self._outbox.put_control(encode_frame(Opcode.PONG, payload, self._new_key()))
 
     def close(self, status: CloseStatus) -> None:
         """Queue our Close: the last thing that leaves. What is held behind a message under way never will."""

@@ -11,7 +11,7 @@ from support.measure import KIB, MIB, memory, peak
 from support.wire import BINARY, CLOSE, PING, TEXT, from_peer, status, the_end
 from wscore import Closed, Config, Connection, Deflate, Event, Fragment, Limits, Role, State, Violation
 from wscore._deflate import DeflateCodec
-from wscore.testing import drain
+from wscore.testing import Pair, drain
 
 ALONE = "permessage-deflate; server_no_context_takeover; client_no_context_takeover"
 ROLE = Role.CLIENT  # nothing is masked then: a mask would need memory for the whole segment
@@ -391,3 +391,15 @@ def test_an_idle_connection_holds_its_context_and_no_more() -> None:
         return None
 
     assert memory(run)[0] <= 48 * KIB  # zlib: a window of 32 KiB and some 7 KiB
+
+
+@pytest.mark.parametrize(("limit", "size", "count"), [(4096, 4, 1024), (1024, 1, 1024), (16384, 16, 1024)])
+def test_what_fits_is_taken_however_finely_it_was_cut(limit: int, size: int, count: int) -> None:
+    config = Config(compression=Deflate(), limits=Limits(max_message_size=limit))
+    pair = Pair(config, config)
+    pair.open()
+    data = random.Random(limit).randbytes(size * count)
+    for number in range(count):
+        pair.client.send_fragment(data[number * size : (number + 1) * size], number == count - 1)
+    pair.exchange()
+    assert pair.server_events[-1] == data

@@ -334,3 +334,17 @@ def test_time_and_the_end_of_the_stream_may_come_together_behind_unread_messages
     events = drain(connection, 10.0).events
     assert events[:2] == ["one", "two"]
     assert the_end(events).code == 1006
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_close_that_waits_behind_a_full_inbox_ends_the_connection_in_good_order(role: Role) -> None:
+    limits = Limits(inbox_high=64, inbox_low=0)
+    connection = opened(role, Config(limits=limits, timeouts=only(close=10).timeouts))
+    connection.receive_data(from_peer(role, TEXT, b"one") + from_peer(role, CLOSE, b"\x03\xe8"), 0.0)
+    connection.close(now=0.0)
+    assert connection.data_to_send(0.0)
+    assert connection.data_to_send(0.0) == []
+    connection.handle_deadline(10.0)
+    assert connection.closed is not None and connection.closed.clean
+    assert connection.transport_action() is TransportAction.CLOSE  # a reset would destroy what the peer reads
+    assert drain(connection, 10.0).events[0] == "one"

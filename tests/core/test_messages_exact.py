@@ -106,3 +106,17 @@ def test_a_decoder_is_never_asked_for_everything_at_once(limit: int | None) -> N
     assert send(parts, BINARY, pack(b"a" * 255) * 600, final=True)
     assert parts.take() == b"a" * 255 * 600
     assert max(codec.allowed) <= 65536
+
+
+@pytest.mark.parametrize(("over", "fits"), [(0, True), (1, False)])
+@pytest.mark.parametrize("fragments", [1, 2, 3, 10])
+def test_a_marked_message_may_be_longer_on_the_wire_by_eight_octets_for_each_further_fragment(
+    fragments: int, over: int, fits: bool
+) -> None:
+    parts = MessageAssembler(Limits(max_message_size=1000))
+    for number in range(1, fragments):
+        opcode = Opcode.BINARY if number == 1 else Opcode.CONTINUATION
+        assert parts.begin_frame(opcode, False, 0, marked=number == 1)
+    opcode = Opcode.BINARY if fragments == 1 else Opcode.CONTINUATION
+    most = 1000 + 250 + 1024 + 8 * (fragments - 1)
+    assert parts.begin_frame(opcode, True, most + over, marked=fragments == 1) is fits

@@ -349,7 +349,7 @@ def test_pongs_and_pings_leave_between_the_frames_of_a_cut_message() -> None:
     for number in range(3):
         box.put([b"frm%d." % number])
     assert box.take(no_key) == [b"frm0."]
-    box.put_ping([b"ping"])
+    box.put_control([b"ping"])
     box.put_pong(b"x")
     box.put([b"later"])
     assert box.buffered == 5 + 10 + 4 + 3 + 5
@@ -362,14 +362,14 @@ def test_pongs_and_pings_leave_between_the_frames_of_a_cut_message() -> None:
 def test_without_batches_a_ping_keeps_its_place() -> None:
     box = outbox()
     box.put([b"frame"])
-    box.put_ping([b"ping"])
+    box.put_control([b"ping"])
     box.put([b"behind"])
     assert box.take(no_key) == [b"frame" + b"ping" + b"behind"]
 
 
 def test_a_ping_alone_is_something_to_send_and_counts() -> None:
     box = batched(5, high=10)
-    box.put_ping([b"ping", b"payload"])
+    box.put_control([b"ping", b"payload"])
     assert (box.waiting, box.has_data, box.writable) == (11, True, False)
     assert box.take(no_key) == [b"pingpayload"]
     assert (box.waiting, box.given) == (0, 11)
@@ -379,7 +379,7 @@ def test_a_ping_alone_is_something_to_send_and_counts() -> None:
 def test_the_head_leaves_before_pings_and_frames_also_in_batches() -> None:
     box = batched(5)
     box.put([b"frame"])
-    box.put_ping([b"ping"])
+    box.put_control([b"ping"])
     box.put_head(b"head")
     assert box.take(no_key) == [b"head" + b"ping" + b"frame"]
 
@@ -389,7 +389,7 @@ def test_what_waits_in_batches_is_dropped_when_the_stream_is_gone() -> None:
     for _ in range(3):
         box.put([b"frame"])
     box.take(no_key)
-    box.put_ping([b"ping"])
+    box.put_control([b"ping"])
     box.clear()
-    box.put_ping([b"ping"])
+    box.put_control([b"ping"])
     assert (box.idle, box.has_data, box.take(no_key)) == (True, False, [])

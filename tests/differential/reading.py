@@ -240,7 +240,8 @@ class Reading:
         empty = message.empty_in_a_row + 1 if not frame.length and not frame.final else 0
         limit = self._case.limit
         if message.marked:
-            limit += limit // 4 + 1024  # what does not compress may be longer on the wire
+            # What does not compress may be longer on the wire, and each flush costs something.
+            limit += limit // 4 + 1024 + 8 * message.fragments
         table = {
             "MESSAGE_TOO_BIG": message.wire_size + frame.length > limit,
             "TOO_MANY_FRAGMENTS": message.fragments + 1 > MAX_FRAGMENTS,

@@ -141,6 +141,8 @@ class Session:
             LocalProtocolError: parts of different kinds, or none; as `send`.
             WriteBufferFull, ConnectionClosed: as `send`.
         """
+        if isinstance(parts, (str, bytes, bytearray, memoryview)):
+            raise LocalProtocolError("expected an iterable of parts, not one part")
         kind: type[str] | type[bytes] | None = None
         try:
             for part in parts:

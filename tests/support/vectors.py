@@ -1,7 +1,7 @@
 """Reads the test vectors of tests/vectors and plays them against this core.
 
 tests/vectors/README.md defines the format; this is what a runner looks like, so that a port can be given
-one in an afternoon. It has five parts: *specs* become bytes (`vector_specs`), *events* become plain
+one in a day or two. It has five parts: *specs* become bytes (`vector_specs`), *events* become plain
 values that can stand in JSON (`vector_events`), compressed *messages* are inflated (`vector_messages`); and
 here *players* carry out the steps, and `differences` says where what came out is not what is expected.
 

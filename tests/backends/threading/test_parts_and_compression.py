@@ -107,6 +107,15 @@ def test_a_message_without_parts_is_refused_and_the_connection_lives() -> None:
         assert server.recv(PATIENCE) == "alive"
 
 
+def test_one_part_is_not_taken_for_many() -> None:
+    with pair() as (client, server):
+        for part in ("abc", b"abc"):
+            with pytest.raises(LocalProtocolError, match="iterable of parts"):
+                client.send_fragments(part)  # type: ignore[arg-type, unused-ignore]
+        client.send("alive")
+        assert server.recv(PATIENCE) == "alive"
+
+
 def test_a_long_message_in_parts_waits_for_a_slow_reader_and_arrives_exactly() -> None:
     block = bytes(range(256)) * 256
     with pair(server=STREAMED) as (client, server):

@@ -103,7 +103,8 @@ class Conversation:
         subprotocol = self._session.subprotocol
         agreed = f" with subprotocol {one_line(subprotocol)}" if subprotocol else ""
         hint = "; Ctrl-D ends the conversation" if self._screen.interactive else ""
-        self._screen.notice(f"connected{agreed}{hint}")
+        compressed = ", compressed" if self._session.extensions else ""
+        self._screen.notice(f"connected{agreed}{compressed}{hint}")
         threading.Thread(target=self._print, name="wscore printer", daemon=True).start()
         threading.Thread(target=self._type, name="wscore typist", daemon=True).start()
         try:

@@ -203,6 +203,9 @@ def test_compression_is_offered_if_told() -> None:
 
     with server_doing(note) as url:
         assert run("connect", url).returncode == run("connect", url, "--compress").returncode == 0
+    with serving("--compress") as server:
+        assert "connected, compressed" in run("connect", server.url, "--compress").stderr
+        assert "compressed" not in run("connect", server.url).stderr
     assert offered[0] is None
     assert offered[1] is not None and offered[1].startswith("permessage-deflate")
 

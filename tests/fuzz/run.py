@@ -7,7 +7,7 @@ docs/fuzzing.md.
 """
 
 import argparse
-import importlib
+import importlib.util
 import subprocess
 import sys
 import tempfile
@@ -36,6 +36,8 @@ def main(arguments: list[str]) -> int:
     unknown = sorted(set(options.targets) - set(TARGETS))
     if unknown:
         parser.error(f"no such target: {', '.join(unknown)}")
+    if importlib.util.find_spec("atheris") is None:
+        parser.error("atheris is not installed: see docs/fuzzing.md")
     keep = options.keep or Path(tempfile.mkdtemp(prefix="wscore-fuzz-"))
     failed = [name for name in options.targets or TARGETS if not run(name, options.seconds, keep)]
     print(f"findings in {', '.join(failed)}: see {keep}" if failed else "no findings", flush=True)

@@ -299,7 +299,7 @@ class DeflateCodec(Codec):
         """Compress a piece of a message (RFC 7692 section 7.2.1)."""
         if self._compressor is None:
             self._compressor = self._deflate.compressor(self._own_bits)
-        output = self._compressor.compress(data) + self._compressor.flush(_SYNC_FLUSH)
+        output = _flushed(self._compressor, data)
         if not final:
             return output
         if not self._own_takeover:
@@ -315,8 +315,7 @@ class DeflateCodec(Codec):
     @override
     def encode_alone(self, data: bytes) -> bytes:
         """Compress a message with a context of its own."""
-        compressor = self._deflate.compressor(self._own_bits)
-        return _without_tail(compressor.compress(data) + compressor.flush(_SYNC_FLUSH))
+        return _without_tail(_flushed(self._deflate.compressor(self._own_bits), data))
 
     @override
     def sent_alone(self) -> None:
@@ -376,6 +375,11 @@ class DeflateCodec(Codec):
         except self._deflate.zlib.error:
             return Violation.COMPRESSED_DATA
         return None if inflater.eof else Violation.COMPRESSED_DATA
+
+
+def _flushed(compressor: Compressor, data: bytes) -> bytes:
+    """Compress data so that the peer can decompress all of it."""
+    return compressor.compress(data) + compressor.flush(_SYNC_FLUSH)
 
 
 def _without_tail(output: bytes) -> bytes:

@@ -233,14 +233,10 @@ class Session:
             ConnectionClosed: there will be no more messages.
             LocalProtocolError: another thread is receiving on this session; it streams: use `recv_fragment`.
         """
-        while True:
-            event = self.next_event(timeout)
-            if isinstance(event, (str, bytes)):
-                return event
-            if isinstance(event, Closed):
-                raise ConnectionClosed(event)
-            if isinstance(event, Fragment):
-                raise LocalProtocolError("with Config(stream=True) messages come from recv_fragment")
+        message = self._next_message(timeout)
+        if isinstance(message, Fragment):
+            raise LocalProtocolError("with Config(stream=True) messages come from recv_fragment")
+        return message
 
     def recv_fragment(self, timeout: float | None = None) -> Fragment:
         """Receive the next part of a message, as it arrived; only with ``Config(stream=True)``.
@@ -248,14 +244,19 @@ class Session:
         Raises:
             TimeoutError, ConnectionClosed, LocalProtocolError: as `recv`.
         """
+        message = self._next_message(timeout)
+        if not isinstance(message, Fragment):
+            raise LocalProtocolError("without Config(stream=True) messages come from recv")
+        return message
+
+    def _next_message(self, timeout: float | None) -> str | bytes | Fragment:
+        """Receive the next message, or part of one."""
         while True:
             event = self.next_event(timeout)
-            if isinstance(event, Fragment):
+            if isinstance(event, (str, bytes, Fragment)):
                 return event
             if isinstance(event, Closed):
                 raise ConnectionClosed(event)
-            if isinstance(event, (str, bytes)):
-                raise LocalProtocolError("without Config(stream=True) messages come from recv")
 
     def next_event(self, timeout: float | None = None) -> Event:
         """Receive the next event of any kind; after the end, `Closed` again and again.

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from support.attacks import received
 from support.deflated import TAIL, WatchedZlib, deflate, deflating, fragments, marked, whole_stream
 from support.measure import KIB, MIB, memory, peak
 from support.wire import BINARY, CLOSE, PING, TEXT, from_peer, status, the_end
@@ -31,15 +32,6 @@ def connection(
     compression = Deflate() if watched is None else Deflate(zlib=watched)
     limits = Limits(max_message_size=limit, max_fragments=None)
     return deflating(ROLE, Config(compression=compression, limits=limits, stream=stream), answer)
-
-
-def receive(core: Connection, *segments: bytes) -> list[Event]:
-    """Let segments arrive."""
-    events: list[Event] = []
-    for segment in segments:
-        core.receive_data(segment, 0.0)
-        events += drain(core, 0.0).events
-    return events
 
 
 def assert_too_big(events: list[Event]) -> None:
@@ -115,7 +107,7 @@ def test_a_bomb_takes_no_more_memory_than_the_limit_and_ends_the_connection(
 def test_no_more_is_inflated_than_the_limit_and_one_step(make: Callable[[], list[bytes]]) -> None:
     watched = WatchedZlib()
     core = connection(MIB, watched=watched)
-    receive(core, *make())
+    received(core, *make())
     assert watched.given <= MIB + 2000 + 1
     assert watched.longest <= 64 * KIB
 
@@ -131,10 +123,10 @@ def test_the_work_is_bounded_by_the_limit(limit: int, monkeypatch: pytest.Monkey
         return decode(self, data, room)
 
     monkeypatch.setattr(DeflateCodec, "decode", counted)
-    assert_too_big(receive(connection(limit), *in_one_frame()))
+    assert_too_big(received(connection(limit), *in_one_frame()))
     assert steps <= limit / (64 * KIB) + 3
     steps = 0
-    assert_too_big(receive(connection(limit), *in_fragments()))
+    assert_too_big(received(connection(limit), *in_fragments()))
     # A fragment of 1,000 bytes stands for a mebibyte: no more fragments are looked at than it takes.
     assert steps <= limit / (64 * KIB) + 6
 
@@ -157,11 +149,11 @@ def end(core: Connection, ending: str) -> None:
     core.send_text("x" * 1000)
     wire = marked(ROLE, deflate(b"words"))
     if ending == "a fault":
-        receive(core, wire + marked(ROLE, b"\x07"))
+        received(core, wire + marked(ROLE, b"\x07"))
     elif ending == "a close":
-        receive(core, wire + from_peer(ROLE, CLOSE, status(1000)))
+        received(core, wire + from_peer(ROLE, CLOSE, status(1000)))
     else:
-        receive(core, wire)
+        received(core, wire)
         core.receive_eof(0.0)
     drain(core, 0.0)
     assert core.closed is not None
@@ -226,7 +218,7 @@ def test_a_message_of_exactly_the_limit_is_taken_and_one_byte_more_is_not(limit:
     for size in {max(0, limit - 1), limit, limit + 1}:
         for name, segments, data in exact(size):
             core = connection(limit, answer)
-            events = receive(core, *segments)
+            events = received(core, *segments)
             if size <= limit:
                 assert events == [data], (size, name)
             else:
@@ -236,8 +228,8 @@ def test_a_message_of_exactly_the_limit_is_taken_and_one_byte_more_is_not(limit:
 @pytest.mark.parametrize("limit", [125, 65535, 65536])
 def test_a_text_of_exactly_the_limit_is_counted_in_bytes(limit: int) -> None:
     text = ("\u2603" * limit)[: limit // 3] + "x" * (limit % 3)
-    assert receive(connection(limit), marked(ROLE, deflate(text.encode()))) == [text]
-    assert_too_big(receive(connection(limit - 1), marked(ROLE, deflate(text.encode()))))
+    assert received(connection(limit), marked(ROLE, deflate(text.encode()))) == [text]
+    assert_too_big(received(connection(limit - 1), marked(ROLE, deflate(text.encode()))))
 
 
 @pytest.mark.parametrize("limit", [64 * KIB, MIB])
@@ -257,13 +249,13 @@ def test_incompressible_data_of_the_limit_may_come_in_many_flushed_fragments(lim
             if not index
             else from_peer(ROLE, 0, payload, final=final)
         )
-        assert receive(core, wire) == ([data] if final else [])
+        assert received(core, wire) == ([data] if final else [])
 
 
 def test_what_is_much_longer_on_the_wire_than_it_may_be_is_refused_before_it_is_looked_at() -> None:
     watched = WatchedZlib()
     core = connection(1000, watched=watched)
-    assert_too_big(receive(core, b"\xc2\x7f" + (10**9).to_bytes(8, "big")))
+    assert_too_big(received(core, b"\xc2\x7f" + (10**9).to_bytes(8, "big")))
     assert watched.fed == 0
 
 
@@ -273,7 +265,7 @@ def test_each_kind_has_its_own_limit(kind: int) -> None:
     limit = 100 if kind == TEXT else 200
     for size in (limit, limit + 1):
         core = deflating(ROLE, Config(compression=Deflate(), limits=limits))
-        events = receive(core, marked(ROLE, deflate(b"x" * size), opcode=kind))
+        events = received(core, marked(ROLE, deflate(b"x" * size), opcode=kind))
         assert isinstance(events[0], Closed) is (size > limit)
 
 
@@ -301,7 +293,7 @@ def test_what_streams_never_fills_more_than_the_inbox(limit: int | None) -> None
 
 def test_what_streams_keeps_the_limit_of_a_message() -> None:
     core = connection(MIB, stream=True)
-    events = receive(core, *in_one_frame())
+    events = received(core, *in_one_frame())
     assert sum(len(event.data) for event in events if isinstance(event, Fragment)) <= MIB
     assert_too_big([event for event in events if not isinstance(event, Fragment)])
 
@@ -387,7 +379,7 @@ def test_an_idle_connection_holds_its_context_and_no_more() -> None:
     core = connection(MIB)
 
     def run() -> object:
-        receive(core, marked(ROLE, deflate(bytes(MIB), level=9), opcode=BINARY))
+        received(core, marked(ROLE, deflate(bytes(MIB), level=9), opcode=BINARY))
         return None
 
     assert memory(run)[0] <= 48 * KIB  # zlib: a window of 32 KiB and some 7 KiB

@@ -7,22 +7,12 @@ from dataclasses import replace
 import pytest
 
 from support.clock import OFF, only
-from support.wire import CLOSE, PING, from_peer, opened, read_frames, status, the_end
+from support.wire import CLOSE, PING, from_peer, opened, read_frames, sent, status, the_end, wire_size
 from wscore import Config, Connection, Limits, PreparedMessage, Role, State, Timer, TransportAction
 from wscore.testing import Pair, drain
 
 ROLES = list(Role)
 Frames = list[tuple[int, bytes]]
-
-
-def sent(connection: Connection, now: float = 0.0) -> Frames:
-    """Take what may leave in one go: the first byte and the payload of each frame."""
-    return read_frames(b"".join(connection.data_to_send(now)))
-
-
-def size(role: Role, *lengths: int) -> int:
-    """Say what short frames with such payloads take on the wire."""
-    return sum(lengths) + len(lengths) * (2 if role is Role.SERVER else 6)
 
 
 def cutting(role: Role, fragment_size: int, **limits: int) -> Connection:
@@ -94,18 +84,18 @@ def test_small_messages_still_leave_together(role: Role) -> None:
 
 @pytest.mark.parametrize("role", ROLES)
 def test_what_waits_and_what_was_given_out_is_counted_exactly(role: Role) -> None:
-    connection = cutting(role, 20, outbox_high=size(role, 20, 20, 5), outbox_low=size(role, 20))
+    connection = cutting(role, 20, outbox_high=wire_size(role, 20, 20, 5), outbox_low=wire_size(role, 20))
     connection.send_bytes(bytes(45))
-    total = size(role, 20, 20, 5)
+    total = wire_size(role, 20, 20, 5)
     assert (connection.buffered_amount, connection.writable) == (total, True)
     connection.send_bytes(b"x")
-    total += size(role, 1)
+    total += wire_size(role, 1)
     assert (connection.buffered_amount, connection.writable) == (total, False)
     left = []
     while connection.buffered_amount:
         given = sum(map(len, connection.data_to_send(0.0)))
         left.append((connection.buffered_amount, given, connection.writable))
-    first, second, third = size(role, 20), size(role, 20), size(role, 5, 1)
+    first, second, third = wire_size(role, 20), wire_size(role, 20), wire_size(role, 5, 1)
     assert [(amount, given) for amount, given, _ in left] == [
         (first + second + third, first),
         (second + third, second),

@@ -17,8 +17,10 @@ from support.wire import (
     mask,
     opened,
     read_frames,
+    sent,
     status,
     the_end,
+    wire_size,
 )
 from wscore import (
     Config,
@@ -35,16 +37,6 @@ from wscore.testing import drain
 
 ROLES = list(Role)
 Frames = list[tuple[int, bytes]]
-
-
-def sent(connection: Connection, now: float = 0.0) -> Frames:
-    """Take what may leave in one go: the first byte and the payload of each frame."""
-    return read_frames(b"".join(connection.data_to_send(now)))
-
-
-def size(role: Role, *lengths: int) -> int:
-    """Say what short frames with such payloads take on the wire."""
-    return sum(lengths) + len(lengths) * (2 if role is Role.SERVER else 6)
 
 
 # Part by part.
@@ -154,9 +146,9 @@ def test_what_is_held_counts_as_waiting_for_the_wire(role: Role) -> None:
     assert (connection.buffered_amount, connection.writable) == (101, True)  # nothing but the last part helps
     connection.send_fragment(b"", True)
     assert not connection.writable
-    assert connection.buffered_amount == size(role, 0, 60, 41)
+    assert connection.buffered_amount == wire_size(role, 0, 60, 41)
     assert len(sent(connection)) == 3
-    assert (connection.buffered_amount, connection.writable) == (size(role, 0, 60, 41), False)
+    assert (connection.buffered_amount, connection.writable) == (wire_size(role, 0, 60, 41), False)
     assert connection.data_to_send(0.0) == []
     assert (connection.buffered_amount, connection.writable) == (0, True)
 
@@ -194,7 +186,7 @@ def test_a_close_in_between_leaves_the_message_unfinished_and_drops_what_waits(r
     connection.send_text("held")
     connection.send_prepared(PreparedMessage("held"))
     connection.close(1000, now=0.0)
-    assert connection.buffered_amount == size(role, 1, 2)
+    assert connection.buffered_amount == wire_size(role, 1, 2)
     assert sent(connection) == [(0x01, b"a"), (0x88, status(1000))]
     assert connection.stats.messages_sent == 0
     with pytest.raises(LocalProtocolError, match="after our Close"):

@@ -18,6 +18,7 @@ from support.wire import (
     from_peer,
     opened,
     read_frames,
+    sent,
     status,
     the_end,
 )
@@ -43,11 +44,6 @@ from wscore.testing import drain
 
 ROLES = list(Role)
 CHARGE = 64
-
-
-def sent(connection: Connection, now: float = 0.0) -> list[tuple[int, bytes]]:
-    """Take the frames that wait for the wire."""
-    return read_frames(b"".join(connection.data_to_send(now)))
 
 
 def suspended(role: Role, config: Config | None = None) -> Connection:

@@ -12,28 +12,15 @@ import pytest
 
 from support import compressed_streams
 from support.deflated import deflating
-from support.streams import Stream
+from support.streams import LIMITS, Stream, answer, first_cut
 from support.streams import streams as plain_streams
-from support.wire import REQUEST, RESPONSE, connecting
-from wscore import Config, Connection, ConnectionClosed, Deflate, Event, Limits, RequestReceived
+from support.wire import connecting
+from wscore import Config, Connection, Deflate, Event
 from wscore.testing import cuttings
 
 COMPRESSED = compressed_streams.streams()
 PLAIN = plain_streams()
 SHORT = 300  # up to this size, cuts are tried exhaustively
-LIMITS = Limits(
-    max_message_size=300,
-    max_fragments=8,
-    max_empty_fragments=3,
-    max_control_rate=3,
-    max_line=256,
-    max_head=600,
-    max_headers=16,
-    refusal_body=64,
-    early_data=1_000_000,  # what comes with the request is early or not, depending on the cut
-    inbox_high=400,
-    inbox_low=100,
-)
 WHOLE = Config(limits=LIMITS, control_events=True, compression=Deflate())
 STREAMED = Config(limits=LIMITS, control_events=True, compression=Deflate(), stream=True)
 PLAIN_CONFIG = Config(limits=LIMITS, control_events=True)
@@ -49,7 +36,7 @@ def run(make: Make, chunks: Iterable[bytes]) -> list[object]:
         connection.receive_data(chunk, 0.0)
         while (event := connection.next_event()) is not None:
             events.append(event)
-            _answer(connection, event)
+            answer(connection, event)
     seen: list[object] = [connection.state, connection.closed, connection.wants_read, connection.extensions]
     sent = b"".join(connection.data_to_send(0.0))
     connection.receive_eof(1.0)
@@ -58,21 +45,6 @@ def run(make: Make, chunks: Iterable[bytes]) -> list[object]:
     while pieces := connection.data_to_send(1.0):
         sent += b"".join(pieces)
     return [events, *seen, sent, connection.state, connection.closed, connection.transport_action()]
-
-
-def _answer(connection: Connection, event: Event) -> None:
-    """Answer a request; send messages back."""
-    try:
-        if isinstance(event, RequestReceived) and event.request.is_upgrade:
-            connection.accept(now=0.0)
-        elif isinstance(event, RequestReceived):
-            connection.respond(404, body=b"nothing here", now=0.0)
-        elif isinstance(event, str):
-            connection.send_text(event)
-        elif isinstance(event, bytes):
-            connection.send_bytes(event)
-    except ConnectionClosed:
-        pass
 
 
 def compressed(stream: Stream, config: Config = WHOLE) -> Make:
@@ -103,12 +75,6 @@ def two_cuts(data: bytes, begin: int) -> Iterator[list[bytes]]:
     """Cut data in two places, in every way, from begin on."""
     for first, second in combinations(range(begin, len(data)), 2):
         yield [data[:first], data[first:second], data[second:]]
-
-
-def first_cut(data: bytes) -> int:
-    """Return where cuts begin: the good head that most streams share is cut near its end only."""
-    heads = [head for head in (REQUEST, RESPONSE) if data.startswith(head) and data != head]
-    return len(heads[0]) - 4 if heads else 1
 
 
 def compare(make: Make, data: bytes, ways: Iterable[list[bytes]]) -> None:

@@ -8,29 +8,15 @@ from collections.abc import Iterable
 
 import pytest
 
-from support.streams import Stream, streams
-from support.wire import REQUEST, RESPONSE, connecting
-from wscore import Config, ConnectionClosed, Event, Limits, Opened, RequestReceived, Role
+from support.streams import LIMITS, Stream, answer, first_cut, streams
+from support.wire import connecting
+from wscore import Config, Event, Opened, Role
 from wscore.testing import cuttings
 
 STREAMS = streams()
 SHORT = 300  # up to this size, every single cut is tried
 RANDOM = 20
 
-# Small limits, so that each of them is met by a stream of a few hundred bytes.
-LIMITS = Limits(
-    max_message_size=300,
-    max_fragments=8,
-    max_empty_fragments=3,
-    max_control_rate=3,
-    max_line=256,
-    max_head=600,
-    max_headers=16,
-    refusal_body=64,
-    early_data=1_000_000,  # what comes with the request is early or not, depending on the cut
-    inbox_high=400,
-    inbox_low=100,
-)
 CONFIG = Config(limits=LIMITS, control_events=True)
 
 
@@ -46,16 +32,7 @@ def run(stream: Stream, chunks: Iterable[bytes]) -> list[object]:
         connection.receive_data(chunk, 0.0)
         while (event := connection.next_event()) is not None:
             events.append(event)
-            try:
-                if isinstance(event, RequestReceived) and event.request.is_upgrade:
-                    connection.accept(now=0.0)
-                elif isinstance(event, RequestReceived):
-                    connection.respond(404, body=b"nothing here", now=0.0)
-                elif isinstance(event, str):
-                    connection.send_text(event)
-                elif isinstance(event, bytes):
-                    connection.send_bytes(event)
-            except ConnectionClosed:
+            if not answer(connection, event):
                 events.append("refused: it has ended")
     seen: list[object] = [connection.state, connection.closed, connection.wants_read]
     seen += [connection.request, connection.response, connection.subprotocol]
@@ -72,15 +49,6 @@ def run(stream: Stream, chunks: Iterable[bytes]) -> list[object]:
     counters = set(type(connection.stats).__slots__) - {"wire_received"}
     seen += [(name, getattr(connection.stats, name)) for name in sorted(counters)]
     return [events, *seen, sent, connection.state, connection.closed, connection.transport_action()]
-
-
-def first_cut(data: bytes) -> int:
-    """Return where single cuts begin: inside the one good head that most streams share, they are all alike.
-
-    Its last four bytes are cut in every stream: there, what comes behind it is in the same segment or not.
-    """
-    heads = [head for head in (REQUEST, RESPONSE) if data.startswith(head) and data != head]
-    return len(heads[0]) - 4 if heads else 1
 
 
 def test_there_are_enough_streams_of_all_kinds() -> None:

@@ -5,6 +5,7 @@ import zlib
 
 import pytest
 
+from support.attacks import broken, received
 from support.deflated import (
     RSV1,
     TAIL,
@@ -32,7 +33,6 @@ from wscore import (
     Config,
     Connection,
     Deflate,
-    Event,
     Limits,
     LocalProtocolError,
     Opened,
@@ -45,22 +45,6 @@ from wscore import (
 from wscore.testing import drain
 
 ROLES = list(Role)
-
-
-def received(connection: Connection, *segments: bytes) -> list[Event]:
-    """Feed segments and return every event up to now."""
-    events: list[Event] = []
-    for segment in segments:
-        connection.receive_data(segment, 0.0)
-        events += drain(connection, 0.0).events
-    return events
-
-
-def broken(connection: Connection, *segments: bytes) -> Violation | None:
-    """Feed segments and the end, and return the rule that was broken."""
-    events = received(connection, *segments)
-    connection.receive_eof(0.0)
-    return the_end([*events, *drain(connection, 0.0).events]).violation
 
 
 @pytest.mark.parametrize("role", ROLES)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from support.attacks import LIMITLESS, failed_with
 from support.measure import KIB, MIB, memory
 from support.wire import (
     PING,
@@ -16,8 +17,6 @@ from support.wire import (
 )
 from wscore import (
     Config,
-    Connection,
-    Limits,
     Role,
     State,
     Timeouts,
@@ -29,20 +28,6 @@ from wscore import (
 from wscore.testing import drain
 
 ROLES = list(Role)
-
-
-LIMITLESS = Limits(max_message_size=None, max_fragments=None, max_empty_fragments=None, max_control_rate=None)
-
-
-def failed_with(connection: Connection, data: bytes) -> Violation | None:
-    """Feed data in one segment, and return the rule that it broke so far."""
-    connection.receive_data(data, 0.0)
-    closed = connection.closed
-    if closed is None:
-        drain(connection, 0.0)
-        connection.receive_eof(0.0)
-        closed = the_end(drain(connection, 0.0).events)
-    return closed.violation
 
 
 @pytest.mark.parametrize("role", ROLES)

@@ -6,40 +6,20 @@ from time import thread_time
 import h11
 import pytest
 
-from support.measure import KIB, calls, memory
+from support.attacks import failed_with, linear
+from support.measure import KIB, memory
 from support.wire import (
     REQUEST,
     connecting,
-    the_end,
 )
 from wscore import (
     Closed,
     Config,
-    Connection,
     Limits,
     RequestReceived,
     Role,
     Violation,
 )
-from wscore.testing import drain
-
-
-def failed_with(connection: Connection, data: bytes) -> Violation | None:
-    """Feed data in one segment, and return the rule that it broke so far."""
-    connection.receive_data(data, 0.0)
-    closed = connection.closed
-    if closed is None:
-        drain(connection, 0.0)
-        connection.receive_eof(0.0)
-        closed = the_end(drain(connection, 0.0).events)
-    return closed.violation
-
-
-def linear(work: Callable[[int], Callable[[], object]], size: int) -> None:
-    """Check that twice the size is about twice the work."""
-    once, twice = calls(work(size)), calls(work(2 * size))
-    assert once > 0
-    assert twice / once <= 2.3, (once, twice)
 
 
 class _Looking:

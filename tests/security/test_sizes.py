@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
+from support.attacks import LIMITLESS, failed_with, linear
 from support.measure import KIB, MIB, calls, memory, peak
 from support.wire import (
     BINARY,
@@ -23,7 +24,6 @@ from support.wire import (
 )
 from wscore import (
     Config,
-    Connection,
     Limits,
     Role,
     State,
@@ -35,31 +35,10 @@ from wscore.testing import drain
 ROLES = list(Role)
 
 
-LIMITLESS = Limits(max_message_size=None, max_fragments=None, max_empty_fragments=None, max_control_rate=None)
-
-
-def failed_with(connection: Connection, data: bytes) -> Violation | None:
-    """Feed data in one segment, and return the rule that it broke so far."""
-    connection.receive_data(data, 0.0)
-    closed = connection.closed
-    if closed is None:
-        drain(connection, 0.0)
-        connection.receive_eof(0.0)
-        closed = the_end(drain(connection, 0.0).events)
-    return closed.violation
-
-
 def masked_header(role: Role, first: int, length: int) -> bytes:
     """Write a header with all that belongs to it: the peer of a server adds its key."""
     masked = role is Role.SERVER
     return header(first, length, masked=masked) + (KEY if masked else b"")
-
-
-def linear(work: Callable[[int], Callable[[], object]], size: int) -> None:
-    """Check that twice the size is about twice the work."""
-    once, twice = calls(work(size)), calls(work(2 * size))
-    assert once > 0
-    assert twice / once <= 2.3, (once, twice)
 
 
 @pytest.mark.parametrize("role", ROLES)

@@ -7,6 +7,7 @@ opening handshake as well. The names say what is special; the frames behind a ha
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 from support.wire import (
     BINARY,
@@ -22,7 +23,7 @@ from support.wire import (
     header,
     status,
 )
-from wscore import Role
+from wscore import Connection, ConnectionClosed, Event, Limits, RequestReceived, Role
 
 Piece = tuple[int, bytes] | tuple[int, bytes, bool] | bytes
 
@@ -227,3 +228,44 @@ def streams() -> list[Stream]:
         data = head + _write([(TEXT, b"%0200d" % number) for number in range(50)], masked)
         found.append(Stream(f"{role.value}: more than the inbox holds", role, data))
     return found
+
+
+# Small limits, so that each of them is met by a stream of a few hundred bytes.
+LIMITS: Final = Limits(
+    max_message_size=300,
+    max_fragments=8,
+    max_empty_fragments=3,
+    max_control_rate=3,
+    max_line=256,
+    max_head=600,
+    max_headers=16,
+    refusal_body=64,
+    early_data=1_000_000,  # what comes with the request is early or not, depending on the cut
+    inbox_high=400,
+    inbox_low=100,
+)
+
+
+def answer(connection: Connection, event: Event) -> bool:
+    """Answer a request, send a message back; tell whether the connection had not ended."""
+    try:
+        if isinstance(event, RequestReceived) and event.request.is_upgrade:
+            connection.accept(now=0.0)
+        elif isinstance(event, RequestReceived):
+            connection.respond(404, body=b"nothing here", now=0.0)
+        elif isinstance(event, str):
+            connection.send_text(event)
+        elif isinstance(event, bytes):
+            connection.send_bytes(event)
+    except ConnectionClosed:
+        return False
+    return True
+
+
+def first_cut(data: bytes) -> int:
+    """Return where single cuts begin: inside the one good head that most streams share, they are all alike.
+
+    Its last four bytes are cut in every stream: there, what comes behind it is in the same segment or not.
+    """
+    heads = [head for head in (REQUEST, RESPONSE) if data.startswith(head) and data != head]
+    return len(heads[0]) - 4 if heads else 1

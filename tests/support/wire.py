@@ -131,6 +131,16 @@ def feed(connection: Connection, *frames: tuple[int, bytes], now: float = 0.0) -
     return drain(connection, now)
 
 
+def sent(connection: Connection, now: float = 0.0) -> list[tuple[int, bytes]]:
+    """Take what may leave in one go: the first byte and the payload of each frame."""
+    return read_frames(b"".join(connection.data_to_send(now)))
+
+
+def wire_size(role: Role, *lengths: int) -> int:
+    """Say what short frames with such payloads take on the wire."""
+    return sum(lengths) + len(lengths) * (2 if role is Role.SERVER else 6)
+
+
 def the_end(events: list[Event]) -> Closed:
     """Return the `Closed` among events, which must be the only one and the last event."""
     assert sum(isinstance(event, Closed) for event in events) == 1

@@ -11,11 +11,14 @@ them apart:
 
 `Delivery` holds the order for one session: one event at a time, no hook before `Opened`, and after a hook
 has raised no further message. It calls hooks and nothing else: backends say how to close and where to
-report what nobody handles.
+report what nobody handles. What is to be called, and what follows when it raises, is told by one generator
+for each kind of event; plain hooks and those that must be awaited differ only in who runs it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import replace
+from functools import partial
+from inspect import isawaitable
 from typing import Any, Final, TypeAlias, assert_never, final
 
 from ._codes import CloseCode
@@ -120,7 +123,15 @@ class Delivery:
             another thread has begun to close, has done nothing wrong.
     """
 
-    __slots__ = ("_close", "_connected", "_endpoint", "_failed", "_may_send", "_report", "_session")
+    __slots__ = (
+        "_close",
+        "_connected",
+        "_endpoint",
+        "_failed",
+        "_may_send",
+        "_report",
+        "_session",
+    )
 
     def __init__(
         self,
@@ -141,72 +152,141 @@ class Delivery:
 
     def deliver(self, event: Event) -> None:
         """Call the hook that event is for, if any; never raises what a hook raised."""
+        if isinstance(event, (str, bytes)) and not self._failed:  # the usual case, without the machinery
+            try:
+                self._endpoint.on_message(self._session, event)
+            except Exception as error:
+                _run(self._raised("on_message", error))
+        else:
+            _run(self._story(event))
+
+    async def deliver_awaiting(self, event: Event) -> None:
+        """As `deliver`, and await what a hook returns if that is awaitable."""
+        await _run_awaiting(self._story(event))
+
+    def notify_writable(self) -> None:
+        """Call ``on_writable``, if there is one: there is room for output again."""
+        if self._connected:
+            _run(self._hook("on_writable"))
+
+    async def notify_writable_awaiting(self) -> None:
+        """As `notify_writable`, and await what the hook returns if that is awaitable."""
+        if self._connected:
+            await _run_awaiting(self._hook("on_writable"))
+
+    def _story(self, event: Event) -> "_Story":
+        """Yield what is to be called for event, in order; what a call raised is thrown in."""
         match event:
             case str() | bytes():
-                self._call("on_message", event)
+                return self._hook("on_message", event)
             case Fragment(data, final):
-                self._check_streams()
-                self._call("on_fragment", data, final)
+                return self._fragment(data, final)
             case Opened():
                 self._connected = True
-                self._call("on_connect")
+                return self._hook("on_connect")
             case Closed():
-                self._end(event)
+                return self._end(event)
             case PingReceived(payload):
-                self._call("on_ping", payload)
+                return self._hook("on_ping", payload)
             case PongReceived(payload):
-                self._call("on_pong", payload)
+                return self._hook("on_pong", payload)
             case RequestReceived() | Refused() | CloseReceived():
-                pass  # a backend's business; the peer's Close is reported when all is settled
+                return _nothing()  # a backend's business; the peer's Close is reported when all is settled
             case _:
                 assert_never(event)
 
-    def _check_streams(self) -> None:
-        """Fail for an endpoint, made by a factory, that does not know what to do with a fragment."""
-        if not hasattr(self._endpoint, "on_fragment") and not self._failed:
-            self._fail("on_fragment", TypeError("a fragment came, and the endpoint has no hook on_fragment"))
-
-    def _call(self, name: str, *arguments: object) -> None:
+    def _hook(self, name: str, *arguments: object) -> "_Story":
         """Call one hook, if there is one and none has failed before."""
         hook = getattr(self._endpoint, name, None)
         if hook is None or self._failed:
             return
         try:
-            hook(self._session, *arguments)
-        except ConnectionClosed:
-            pass  # the connection ended under the hook's hands: on_close will tell
-        except LocalProtocolError as error:
-            if self._may_send():
-                self._fail(name, error)
+            yield partial(hook, self._session, *arguments)
         except Exception as error:
-            self._fail(name, error)
+            yield from self._raised(name, error)
 
-    def _fail(self, name: str, error: Exception) -> None:
-        """A hook raised: tell on_error, or report it, and close."""
+    def _fragment(self, data: str | bytes, final: bool) -> "_Story":
+        """Call on_fragment; an endpoint that a factory made may not know what to do with a fragment."""
+        if hasattr(self._endpoint, "on_fragment"):
+            yield from self._hook("on_fragment", data, final)
+        elif not self._failed:
+            missing = TypeError("a fragment came, and the endpoint has no hook on_fragment")
+            yield from self._fail("on_fragment", missing)
+
+    def _raised(self, name: str, error: Exception) -> "_Story":
+        """A hook raised: is it its fault?"""
+        if isinstance(error, ConnectionClosed):
+            return  # the connection ended under the hook's hands: on_close will tell
+        if isinstance(error, LocalProtocolError) and not self._may_send():
+            return
+        yield from self._fail(name, error)
+
+    def _fail(self, name: str, error: Exception) -> "_Story":
+        """Tell on_error what a hook raised, or report it, and close."""
         self._failed = True
         unheard = getattr(self._endpoint.on_error, "__func__", None) is Endpoint.on_error
         if unheard and not isinstance(error, CloseError):
             self._report(name, error)
-        self._tell_error(error)
+        yield from self._last_word("on_error", error)
         if isinstance(error, CloseError):
             self._close(error.code, error.reason)
         else:
             self._close(CloseCode.INTERNAL_ERROR.value, "")
 
-    def _tell_error(self, error: Exception) -> None:
+    def _last_word(self, name: str, *arguments: object) -> "_Story":
+        """Call on_error or on_close; what they raise is nobody's to hear."""
         try:
-            self._endpoint.on_error(self._session, error)
+            yield partial(getattr(self._endpoint, name), self._session, *arguments)
         except Exception as unhandled:
-            self._report("on_error", unhandled)
+            self._report(name, unhandled)
 
-    def _end(self, closed: Closed) -> None:
+    def _end(self, closed: Closed) -> "_Story":
         """The last event: what went wrong, if anything did, and the close."""
         if not self._connected:
             return
         error = error_from(closed)
         if error is not None:
-            self._tell_error(error)
+            yield from self._last_word("on_error", error)
+        yield from self._last_word("on_close", closed.code, closed.reason)
+
+
+_Call: TypeAlias = Callable[[], object]
+_Story: TypeAlias = Generator[_Call, None, None]
+
+
+def _nothing() -> _Story:
+    yield from ()
+
+
+def _run(story: _Story) -> None:
+    """Make the calls of story, one after the other."""
+    call = next(story, None)
+    while call is not None:
         try:
-            self._endpoint.on_close(self._session, closed.code, closed.reason)
-        except Exception as unhandled:
-            self._report("on_close", unhandled)
+            call()
+        except Exception as error:
+            call = _throw(story, error)
+        else:
+            call = next(story, None)
+
+
+async def _run_awaiting(story: _Story) -> None:
+    """Make the calls of story, and await what they return if that is awaitable."""
+    call = next(story, None)
+    while call is not None:
+        try:
+            result = call()
+            if isawaitable(result):
+                await result
+        except Exception as error:
+            call = _throw(story, error)
+        else:
+            call = next(story, None)
+
+
+def _throw(story: _Story, error: Exception) -> _Call | None:
+    """Tell story that its call has raised; return the next one."""
+    try:
+        return story.throw(error)
+    except StopIteration:
+        return None

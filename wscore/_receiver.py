@@ -113,11 +113,13 @@ class Receiver:
                     self.violation = parser.violation
                     return Arrival.FAILED
                 if progress is Progress.HEADER:
+                    self._stats.frames_received += 1
                     good = assembler.begin_frame(
                         parser.opcode, parser.final, parser.length, marked=parser.marked
                     )
                 else:
                     self.data_arrived = True
+                    self._stats.encoded_received += len(parser.payload)
                     good = assembler.add(parser.payload, parser.frame_done)
             if assembler.ready is not None:
                 self._take_ready()  # also if a rule was broken behind it

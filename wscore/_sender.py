@@ -111,12 +111,13 @@ class Sender:
         self._count(len(message.payload), final=True)
         if codec is not None:
             codec.sent_alone()
+        payload = message.payload if codec is None else message.encoded(codec)
         if self._masks:
-            payload = message.payload if codec is None else message.encoded(codec)
             self._put(message.opcode, payload, marked=codec is not None)
             return
+        self._stats.encoded_sent += len(payload)
         for frame in message.frames(codec, self._fragment_size):
-            self._outbox.put(frame)
+            self._put_frame(frame)
 
     def check_fragment(self, opcode: Opcode) -> None:
         """Raise LocalProtocolError unless a fragment of this kind can come next."""
@@ -207,13 +208,18 @@ class Sender:
 
     def _put(self, opcode: Opcode, payload: bytes, *, final: bool = True, marked: bool = False) -> None:
         """Queue the frames of a message or fragment."""
+        self._stats.encoded_sent += len(payload)
         if self._fragment_size is None:
-            self._outbox.put(encode_frame(opcode, payload, self._new_key(), final=final, marked=marked))
+            self._put_frame(encode_frame(opcode, payload, self._new_key(), final=final, marked=marked))
             return
         for frame in cut_message(
             opcode, payload, self._fragment_size, new_key=self._new_key, final=final, marked=marked
         ):
-            self._outbox.put(frame)
+            self._put_frame(frame)
+
+    def _put_frame(self, frame: list[bytes]) -> None:
+        self._stats.frames_sent += 1
+        self._outbox.put(frame)
 
     def _new_key(self) -> bytes | None:
         """Return a masking key for one frame; None for a server."""

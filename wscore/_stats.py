@@ -13,12 +13,18 @@ class Stats:
 
     Attributes:
         messages_received, messages_sent: complete text and binary messages.
+        frames_received, frames_sent: the data frames that they came and went in.
         payload_received, payload_sent: their bytes; text is counted as UTF-8.
+        encoded_received, encoded_sent: the same bytes as they travelled, compressed if they were.
         wire_received, wire_sent: bytes of the stream.
         pings_received, pongs_received: control frames of the peer.
     """
 
     __slots__ = (
+        "encoded_received",
+        "encoded_sent",
+        "frames_received",
+        "frames_sent",
         "messages_received",
         "messages_sent",
         "payload_received",
@@ -32,9 +38,23 @@ class Stats:
     def __init__(self) -> None:
         self.messages_received: int = 0
         self.messages_sent: int = 0
+        self.frames_received: int = 0
+        self.frames_sent: int = 0
         self.payload_received: int = 0
         self.payload_sent: int = 0
+        self.encoded_received: int = 0
+        self.encoded_sent: int = 0
         self.pings_received: int = 0
         self.pongs_received: int = 0
         self.wire_received: int = 0
         self.wire_sent: int = 0
+
+    @property
+    def ratio_received(self) -> float:
+        """How big what was received was on its way, against its own size: 0.25 is a quarter."""
+        return self.encoded_received / self.payload_received if self.payload_received else 1.0
+
+    @property
+    def ratio_sent(self) -> float:
+        """The same for what was sent."""
+        return self.encoded_sent / self.payload_sent if self.payload_sent else 1.0

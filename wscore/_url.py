@@ -55,8 +55,8 @@ def parse_url(url: str) -> Address:
     try:
         parts = urlsplit(url)
         port = parts.port
-    except ValueError as error:
-        raise InvalidURL(f"not a valid address: {error}") from None
+    except ValueError:  # its text may repeat what is a password
+        raise InvalidURL("not a valid address: the host or the port cannot be read") from None
     if parts.scheme not in ("ws", "wss"):
         raise InvalidURL("expected an address that starts with ws:// or wss://")
     if "#" in url:  # RFC 6455 section 3: fragment identifiers must not be used

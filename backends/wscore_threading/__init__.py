@@ -18,7 +18,8 @@ accepts, and one per process that keeps time; a client without hooks has none of
 """
 
 from ._client import connect
-from ._server import ProcessRequest, Server, serve
-from ._session import Session
+from ._reconnect import reconnect
+from ._server import Server, serve
+from ._session import Session, broadcast
 
-__all__ = ["ProcessRequest", "Server", "Session", "connect", "serve"]
+__all__ = ["Server", "Session", "broadcast", "connect", "reconnect", "serve"]

@@ -23,7 +23,7 @@ from time import monotonic
 from typing import final
 
 from wscore import Connection, Event, State, TransportAction
-from wscore_tls import TLSFilter
+from wscore_tls import NestedTLS, TLSFilter
 
 from ._wire import Wire
 
@@ -38,17 +38,19 @@ class Link:
         core: to be used holding `state`.
         state: the lock of the core.
         error: what TLS or the socket raised when the connection was lost, or None.
+        on_writable: called, holding `state`, when there is room for output again.
         flush_at: when held output must leave; None when none is held.
         corked: output is held until the application flushes.
         lingers_since: when FIN was sent; from then on only the peer's FIN is waited for.
     """
 
-    def __init__(self, core: Connection, wire: Wire, tls: TLSFilter | None) -> None:
+    def __init__(self, core: Connection, wire: Wire, tls: TLSFilter | NestedTLS | None) -> None:
         self.core = core
         self.state = threading.Lock()
         self._changed = threading.Condition(self.state)
         self.error: Exception | None = None
         self.flush_at: float | None = None
+        self.on_writable: Callable[[], object] = _nothing
         self._wire = wire
         self._tls = tls
         self._writing = threading.Lock()
@@ -160,7 +162,7 @@ class Link:
         if self.core.buffered_amount > before:
             self.corked = False
 
-    def _take_ciphertext(self, tls: TLSFilter, data: bytes, now: float) -> None:
+    def _take_ciphertext(self, tls: TLSFilter | NestedTLS, data: bytes, now: float) -> None:
         try:
             for piece in tls.receive_data(data) if data else tls.receive_eof():
                 self.core.receive_data(piece, now)
@@ -232,6 +234,7 @@ class Link:
         was_writable = self.core.writable
         pieces: Sequence[bytes] = self.core.data_to_send(monotonic())
         if self.core.writable and not was_writable:
+            self.on_writable()
             self._changed.notify_all()
         if self._tls is not None:
             if pieces:
@@ -333,7 +336,7 @@ class Link:
         finally:
             self._writing.release()
 
-    def _close_tls(self, tls: TLSFilter) -> None:
+    def _close_tls(self, tls: TLSFilter | NestedTLS) -> None:
         """Write close_notify behind what is left, as far as there is room. Holding ``_writing``."""
         with self.state:
             tls.close()
@@ -416,6 +419,16 @@ class Link:
             self._changed.notify_all()
         return event
 
+    def resume(self) -> None:
+        """Hand out events again, and wake whoever waits for them."""
+        with self.state:
+            self.core.resume()
+            self._changed.notify_all()
+
     def hold(self) -> bool:
         """Tell whether output may wait for more to join it: while input is at hand. Holding `state`."""
         return bool(self.core.events_waiting) and self.core.buffered_amount < _HOLD_BYTES
+
+
+def _nothing() -> None:
+    """Nobody has waited for room."""

@@ -1,29 +1,23 @@
 """What one connection's thread does: open, run the handler, end; the same for both sides."""
 
-import logging
 from collections.abc import Callable
 from typing import Any
 
 from wscore import (
-    CloseCode,
     Closed,
-    CloseError,
-    ConnectionClosed,
     Delivery,
     Endpoint,
     Event,
-    LocalProtocolError,
     Opened,
     State,
     TimedOut,
     WSCoreError,
     error_from,
 )
+from wscore.policy import outcome_of
 
 from ._link import Link
 from ._session import Session
-
-log = logging.getLogger("wscore_threading")
 
 
 def wait_for_event(link: Link) -> Event:
@@ -58,22 +52,15 @@ def run(target: Endpoint | Callable[[Any], object], session: Session, opened: Op
 
 def _run_function(function: Callable[[Any], object], session: Session) -> None:
     """Run a function of the session, and close when it is done: 1000, or 1011 when it raised."""
-    code, reason = CloseCode.NORMAL_CLOSURE.value, ""
+    raised: Exception | None = None
     try:
         function(session)
-    except ConnectionClosed:
-        pass  # the connection ended under its hands: nothing to report
-    except LocalProtocolError:
-        if session.state is not State.LOCAL_CLOSING:
-            log.exception("a handler raised")
-            code = CloseCode.INTERNAL_ERROR.value
-        # otherwise somebody else has begun to close under its hands: nothing to report either
-    except CloseError as error:
-        code, reason = error.code, error.reason
-    except Exception:
-        log.exception("a handler raised")
-        code = CloseCode.INTERNAL_ERROR.value
-    session.close(code, reason)  # waits until TCP is over, which the core bounds
+    except Exception as error:
+        raised = error
+    outcome = outcome_of(raised, session.state)
+    if outcome.report:
+        session.logger.error("a handler raised", exc_info=raised)
+    session.close(outcome.code, outcome.reason)  # waits until TCP is over, which the core bounds
 
 
 def _run_endpoint(endpoint: Endpoint, session: Session, opened: Opened) -> None:
@@ -82,7 +69,7 @@ def _run_endpoint(endpoint: Endpoint, session: Session, opened: Opened) -> None:
         endpoint,
         session,
         close=lambda code, reason: session.close(code, reason, wait=False),
-        report=lambda hook, error: log.error("%s raised", hook, exc_info=error),
+        report=lambda hook, error: session.logger.error("%s raised", hook, exc_info=error),
         may_send=lambda: session.state is not State.LOCAL_CLOSING,
     )
     delivery.deliver(opened)

@@ -5,14 +5,13 @@ process runs out of descriptors or memory, accepting pauses for a second and say
 and never spins.
 """
 
-import errno
-import logging
 import os
 import selectors
+import signal as signal_module
 import socket
 import ssl as ssl_module
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from time import monotonic
 from types import TracebackType
 from typing import Any, Self, final
@@ -24,38 +23,25 @@ from wscore import (
     Config,
     Connection,
     Handler,
-    LocalProtocolError,
     Opened,
-    Request,
     RequestReceived,
-    Response,
     Role,
-    config_for,
     endpoint_for,
-    select_subprotocol,
 )
+from wscore.policy import Accept, Admission, Entry, Gate, ProcessRequest, Router, SlowConsumer, printable
+from wscore_sockets import is_out_of_resources, listen
 from wscore_tls import TLSFilter
 
 from ._housekeeper import housekeeper
 from ._link import Link
-from ._listen import listen
 from ._run import failure, run, wait_for_event
-from ._session import Session
+from ._session import Session, log
 from ._wire import Wire
 
-ProcessRequest = Callable[[Request], Response | None]
-
-_log = logging.getLogger("wscore_threading")
-
-_OUT_OF_RESOURCES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _TICK = 0.25  # seconds between looks at whether to stop
 _PAUSE = 1.0  # seconds without accepting when resources are short
 _LAST_WORDS = 1.0  # seconds for what was sent last to arrive, on shutdown
 _DRAIN = 10.0  # seconds for handlers to end on shutdown
-
-_UPGRADE_REQUIRED = Response(426, (), b"this is a WebSocket server\n")
-_SHUTTING_DOWN = Response(503, [("Retry-After", "1")], b"the server is shutting down\n")
-_BROKEN = Response(500, (), b"internal error\n")
 
 
 @final
@@ -69,34 +55,32 @@ class Server:
 
     def __init__(
         self,
-        handler: Handler,
+        gate: Gate,
+        admission: Admission,
         listeners: Sequence[socket.socket],
         *,
-        config: Config,
         ssl: ssl_module.SSLContext | None,
-        subprotocols: Sequence[str],
-        process_request: ProcessRequest | None,
-        max_connections: int,
+        slow_consumer: SlowConsumer,
     ) -> None:
-        self._handler = handler
+        self._gate = gate
+        self._admission = admission
         self._listeners = listeners
-        self._config = config
         self._ssl = ssl
-        self._subprotocols = tuple(subprotocols)
-        self._process_request = process_request
-        self._free = threading.Semaphore(max_connections)
+        self._slow_consumer = slow_consumer
         self._lock = threading.Lock()
+        self._room = threading.Condition(self._lock)  # notified when a connection has ended
         self._threads: set[threading.Thread] = set()
         self._links: dict[Link, threading.Thread] = {}
         self._process = os.getpid()
         self._sessions: set[Session] = set()
         self._farewell = CloseCode.GOING_AWAY.value, ""  # what shutdown closes sessions with
         self._pausing = False  # accepting pauses for want of resources, which has been said
+        self._hurry = False  # a second signal has come: shutdown waits no longer
         self._stopping = threading.Event()
         self._stopped = threading.Event()
         self._waker, self._wake_signal = socket.socketpair()
         self.addresses: list[Any] = [listener.getsockname() for listener in listeners]
-        self.port: int = self.addresses[0][1]
+        self.port: int = self.addresses[0][1] if isinstance(self.addresses[0], tuple) else 0
         self._acceptor = threading.Thread(target=self._accept_all, name="wscore-accept", daemon=True)
         self._acceptor.start()
 
@@ -107,8 +91,37 @@ class Server:
             return list(self._sessions)
 
     def serve_forever(self) -> None:
-        """Wait until `shutdown` was called by another thread, or an exception (Ctrl-C) ends the wait."""
+        """Wait until `shutdown` was called by another thread, or an exception (Ctrl-C) ends the wait.
+
+        A service that is to end in good order on SIGTERM and Ctrl-C uses `serve_until_signal`.
+        """
         self._stopped.wait()
+
+    def serve_until_signal(self, *signals: signal_module.Signals, timeout: float = _DRAIN) -> None:
+        """Wait for a signal, then shut down; a second one cuts that short. For the main thread alone.
+
+        Args:
+            signals: which; none: SIGTERM and SIGINT.
+            timeout: as for `shutdown`.
+
+        Raises:
+            ValueError: this is not the main thread.
+        """
+        came: list[int] = []
+
+        def note(number: int, frame: object) -> None:  # takes no lock: it may interrupt who holds it
+            came.append(number)
+            self._hurry = len(came) > 1
+
+        wanted = signals or (signal_module.SIGTERM, signal_module.SIGINT)
+        before = [(signal, signal_module.signal(signal, note)) for signal in wanted]
+        try:
+            while not came and not self._stopped.wait(_TICK):
+                pass
+            self.shutdown(timeout=timeout)
+        finally:
+            for signal, handler in before:
+                signal_module.signal(signal, handler)
 
     def shutdown(
         self, code: int = CloseCode.GOING_AWAY, reason: str = "", *, timeout: float = _DRAIN
@@ -133,6 +146,7 @@ class Server:
             if first:
                 self._farewell = int(code), reason
             self._stopping.set()
+            self._gate.closing = True
         if first:
             self._wake_signal.send(b"x")
         self._acceptor.join()
@@ -164,7 +178,7 @@ class Server:
         with self._lock:
             threads = [thread for thread in self._threads if thread is not threading.current_thread()]
         for thread in threads:
-            while thread.is_alive() and (left := deadline - monotonic()) > 0:
+            while thread.is_alive() and not self._hurry and (left := deadline - monotonic()) > 0:
                 thread.join(min(left, _TICK))
                 self._cut_lingering(monotonic() - _LAST_WORDS)
 
@@ -201,23 +215,29 @@ class Server:
 
     def _accept(self, listener: socket.socket) -> None:
         """Accept one connection, when there is a thread for it."""
-        while not self._free.acquire(timeout=_TICK):
-            if self._stopping.is_set():
-                return
+        with self._lock:
+            while not self._admission.has_room:
+                self._room.wait(_TICK)
+                if self._stopping.is_set():
+                    return
         try:
             sock, address = listener.accept()
         except OSError as error:
-            self._free.release()
-            if error.errno in _OUT_OF_RESOURCES:
+            if is_out_of_resources(error):
                 self._pause(error)
             return  # otherwise: it was gone before it was accepted
         self._pausing = False
-        self._start(sock, address)
+        with self._lock:
+            admitted = self._admission.admit(address) is Entry.ADMIT
+        if admitted:
+            self._start(sock, address)
+        else:
+            sock.close()
 
     def _pause(self, error: OSError) -> None:
         """Wait a little for resources to come back; say so once."""
         if not self._pausing:
-            _log.error("accepting pauses until there are resources again: %s", error)
+            log.error("accepting pauses until there are resources again: %s", error)
         self._pausing = True
         self._stopping.wait(_PAUSE)
 
@@ -231,155 +251,158 @@ class Server:
         try:
             thread.start()
         except RuntimeError as error:  # the system has no more threads
-            _log.error("a connection is dropped: %s", error)
+            log.error("a connection is dropped: %s", error)
             sock.close()
-            self._done(thread)
+            self._done(thread, address)
 
-    def _done(self, thread: threading.Thread) -> None:
+    def _done(self, thread: threading.Thread, address: Any, *, was_open: bool = False) -> None:
         with self._lock:
             self._threads.discard(thread)
-        self._free.release()
+            self._admission.closed(address, was_open)
+            self._room.notify()
 
     # One connection.
 
     def _serve(self, sock: socket.socket, address: Any) -> None:
         """The life of one connection."""
         try:
-            core = Connection(Role.SERVER, self._config, now=monotonic())
+            core = Connection(Role.SERVER, self._gate.config, now=monotonic())
             tls = None if self._ssl is None else TLSFilter(self._ssl, server_side=True)
             addresses = sock.getsockname(), address
             link = Link(core, Wire(sock), tls)
             housekeeper.add(link)
         except BaseException:
             sock.close()
-            self._done(threading.current_thread())
+            self._done(threading.current_thread(), address)
             raise
         with self._lock:
             self._links[link] = threading.current_thread()
             late = self._stopping.is_set()  # then shutdown may not have seen this link
         if late:
             link.abort()
+        was_open = False
         try:
-            opened = self._open(link)
-            if opened is not None:
-                self._run(link, opened, addresses)
+            accepted = self._consider(link)
+            opened = None if accepted is None else wait_for_event(link)
+            if accepted is not None and isinstance(opened, Opened):
+                was_open = True
+                self._run(link, accepted, opened, addresses)
             link.run_to_the_end()
         except Exception:  # a fault of this library: it must not take the server along
-            _log.exception("a connection is aborted")
+            log.exception("a connection is aborted")
             link.abort()
         finally:
             with self._lock:
                 self._links.pop(link, None)
-            self._done(threading.current_thread())
+            self._done(threading.current_thread(), address, was_open=was_open)
 
-    def _open(self, link: Link) -> Opened | None:
+    def _consider(self, link: Link) -> Accept | None:
         """Read the request and answer it; None when that was not an upgrade."""
         event = wait_for_event(link)
         if isinstance(event, Closed):
-            _log.info("no handshake: %s", failure(link, event))
+            log.info("no handshake: %s", printable(str(failure(link, event))))
             return None
         assert isinstance(event, RequestReceived)
-        response = self._decide(event.request)
+        verdict = self._gate.decide(event.request)
         with link.state:
-            if link.core.closed is not None:
-                return None  # it went away meanwhile
-            self._answer(link.core, event.request, response)
-        opened = wait_for_event(link)
-        return opened if isinstance(opened, Opened) else None
+            self._gate.answer(link.core, event.request, verdict, monotonic())
+        return verdict if isinstance(verdict, Accept) else None
 
-    def _answer(self, core: Connection, request: Request, response: Response | None) -> None:
-        """Accept the request, or respond to it."""
-        now = monotonic()
-        if response is None:
-            core.accept(subprotocol=select_subprotocol(request.subprotocols, self._subprotocols), now=now)
-            return
-        try:
-            core.respond(response.status, headers=response.headers, body=response.body, now=now)
-        except LocalProtocolError as error:
-            _log.error("process_request returned a response that may not be sent: %s", error)
-            core.respond(_BROKEN.status, body=_BROKEN.body, now=now)
-
-    def _decide(self, request: Request) -> Response | None:
-        """Return what to answer a request with; None: accept it."""
-        if self._stopping.is_set():
-            return _SHUTTING_DOWN
-        try:
-            response = None if self._process_request is None else self._process_request(request)
-        except Exception:
-            _log.exception("process_request raised")
-            return _BROKEN
-        if not isinstance(response, Response | None):
-            _log.error("process_request returned neither a Response nor None")
-            return _BROKEN
-        if response is None and not request.is_upgrade:
-            return _UPGRADE_REQUIRED
-        return response
-
-    def _run(self, link: Link, opened: Opened, addresses: tuple[Any, Any]) -> None:
+    def _run(self, link: Link, accepted: Accept, opened: Opened, addresses: tuple[Any, Any]) -> None:
         """Run the handler over an open session."""
         session = Session(
-            link, opened.request, opened.response, addresses=addresses, secure=self._ssl is not None
+            link,
+            addresses=addresses,
+            secure=self._ssl is not None,
+            accepted=accepted,
+            slow_consumer=self._slow_consumer,
         )
         with self._lock:
+            self._admission.opened()
             self._sessions.add(session)
         try:
             if self._stopping.is_set():
                 session.close(*self._farewell, wait=False)
-            self._run_handler(session, opened)
+            self._run_handler(session, accepted, opened)
         finally:
             with self._lock:
                 self._sessions.discard(session)
 
-    def _run_handler(self, session: Session, opened: Opened) -> None:
+    def _run_handler(self, session: Session, accepted: Accept, opened: Opened) -> None:
         """Run the function, or an endpoint that is made for this connection."""
+        assert accepted.handler is not None  # the gate has filled it in
         try:
-            endpoint = endpoint_for(self._handler)
+            endpoint = endpoint_for(accepted.handler)
         except Exception:
-            _log.exception("no endpoint could be made")
+            session.logger.exception("no endpoint could be made")
             session.close(CloseCode.INTERNAL_ERROR)
             return
         run(endpoint, session, opened)
 
 
 def serve(
-    handler: Handler,
-    host: str | None = "localhost",
+    handler: Handler | Router,
+    host: str | Sequence[str] | None = "localhost",
     port: int = 0,
     *,
+    unix: str | None = None,
+    sockets: Sequence[socket.socket] | None = None,
     config: Config | None = None,
     ssl: ssl_module.SSLContext | None = None,
     subprotocols: Sequence[str] = (),
     process_request: ProcessRequest | None = None,
+    hosts: Sequence[str] | None = None,
     max_connections: int = 1000,
+    max_pending: int = 1000,
+    max_per_address: int | None = None,
+    slow_consumer: SlowConsumer = SlowConsumer.WAIT,
     backlog: int = 1024,
+    reuse_port: bool = False,
 ) -> Server:
     """Start a server: it listens and accepts when this returns.
 
     Args:
         handler: an `Endpoint` class (one instance per connection) or instance (stateless), an
-            ``Endpoint.factory(...)``, or a function of the session; runs in the connection's thread.
-        host: a name or address; every address that it has is listened on. None: all interfaces.
+            ``Endpoint.factory(...)``, a function of the session, or a `Router` of these; runs in the
+            connection's thread.
+        host: a name or address, or several; every address that each has is listened on. None: all
+            interfaces.
         port: 0 lets the system choose; see ``Server.port``.
+        unix: a path to listen on instead.
+        sockets: listening sockets to use instead, such as `wscore_sockets.inherited_sockets` gives; they
+            are closed with the server.
         config: limits, timeouts, allowed origins.
         ssl: a server's context, for wss://; see `wscore_tls.server_context`.
         subprotocols: supported ones, in order of preference.
-        process_request: called with every well-formed request, in the connection's thread; returns
-            None to go on, or a `Response` that answers it. A plain HTTP GET that it does not answer
-            gets 426, and 500 when it raises.
+        process_request: called with every well-formed request, in the connection's thread; returns None to
+            go on, an `Accept` to say how, or a `Response` that answers it. A plain HTTP GET that it does not
+            answer gets 426; when it raises the client gets 500.
+        hosts: names that this server answers to; others get 421. None: any.
         max_connections: more wait in the backlog.
+        max_pending: opening handshakes under way; more wait in the backlog.
+        max_per_address: connections from one address; None: no limit.
+        slow_consumer: what a broadcast does with a peer that reads too slowly.
         backlog: connections that the kernel keeps waiting.
+        reuse_port: let several processes listen on the same port.
 
     Raises:
         OSError: the address cannot be listened on.
         TypeError: handler is none of the above.
     """
-    config = config_for(handler, config)
-    return Server(
+    gate = Gate(
         handler,
-        listen(host, port, backlog),
         config=config,
-        ssl=ssl,
         subprotocols=subprotocols,
         process_request=process_request,
-        max_connections=max_connections,
+        hosts=hosts,
+        report=lambda sentence, error: log.error(sentence, exc_info=error),
     )
+    admission = Admission(
+        max_connections=max_connections, max_pending=max_pending, max_per_address=max_per_address
+    )
+    listeners = (
+        [*sockets]
+        if sockets is not None
+        else listen(host, port, unix=unix, backlog=backlog, reuse_port=reuse_port)
+    )
+    return Server(gate, admission, listeners, ssl=ssl, slow_consumer=slow_consumer)

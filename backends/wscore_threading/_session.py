@@ -4,11 +4,13 @@ Any thread may send, ping and close; one thread at a time may receive. Every cal
 connection (see `_link`), so nothing depends on a thread of our own.
 """
 
+import logging
 import threading
 from collections.abc import Iterable, Iterator
+from functools import partial
 from time import monotonic
 from types import TracebackType
-from typing import Any, Self, final
+from typing import Any, Final, Self, final
 
 from wscore import (
     BatchMode,
@@ -19,80 +21,45 @@ from wscore import (
     Fragment,
     LocalProtocolError,
     PreparedMessage,
-    Request,
-    Response,
-    State,
-    Stats,
 )
+from wscore.policy import Accept, Offered, SessionInfo, SlowConsumer, decode_json, encode_json
 
 from ._housekeeper import housekeeper
 from ._link import Link
 
-_PING_TIMEOUT = 20.0
+log = logging.getLogger("wscore_threading")
+
+_PING_TIMEOUT: Final = 20.0
+_NOTHING_SPECIAL: Final = Accept()
 
 
 @final
-class Session:
-    """One open connection. Get it from `connect`, or as the argument of a handler or hook.
+class Session(SessionInfo):
+    """One open connection. Get it from `connect`, or as the argument of a handler or hook."""
 
-    Attributes:
-        batch_mode: see `wscore.BatchMode`; AUTO by default.
-        user_data: yours; None at first.
-        request, response: of the opening handshake.
-        subprotocol: what was agreed on, or None.
-        extensions: the extension agreed on: "permessage-deflate; …"; "" for none.
-        local_address, remote_address: as the socket gives them.
-        is_secure: True over TLS.
-    """
+    __slots__ = ("__weakref__", "_ended", "_link", "_receiving", "runner")
 
     def __init__(
         self,
         link: Link,
-        request: Request,
-        response: Response,
         *,
         addresses: tuple[Any, Any],
         secure: bool,
+        accepted: Accept = _NOTHING_SPECIAL,
+        slow_consumer: SlowConsumer = SlowConsumer.WAIT,
     ) -> None:
+        super().__init__(
+            link.core, addresses=addresses, secure=secure, accepted=accepted, slow_consumer=slow_consumer
+        )
         self._link = link
         self._receiving = False
         self._ended = False  # the Closed event has been taken
-        self.request = request
-        self.response = response
-        self.subprotocol = link.core.subprotocol
-        self.extensions = link.core.extensions
-        self.local_address, self.remote_address = addresses
-        self.is_secure = secure
-        self.batch_mode = BatchMode.AUTO
-        self.user_data: Any = None
         self.runner: threading.Thread | None = None  # delivers to a client's endpoint
 
-    # What is known.
-
     @property
-    def state(self) -> State:
-        """Where the connection stands."""
-        return self._link.core.state
-
-    @property
-    def closed(self) -> Closed | None:
-        """How the connection ended, from the moment that is settled; None: it has not."""
-        return self._link.core.closed
-
-    @property
-    def latency(self) -> float | None:
-        """Seconds that the newest answered ping took, keepalive's included; None before the first."""
-        return self._link.core.latency
-
-    @property
-    def stats(self) -> Stats:
-        """Counters; live."""
-        return self._link.core.stats
-
-    @property
-    def buffered_amount(self) -> int:
-        """Bytes that wait for the peer here, not counting the kernel's buffer."""
-        return self._link.core.buffered_amount
+    def logger(self) -> "logging.LoggerAdapter[logging.Logger]":
+        """A logger whose lines carry the session's id."""
+        return logging.LoggerAdapter(log, {"session": self.id})
 
     # Sending.
 
@@ -124,6 +91,10 @@ class Session:
                 core.send_bytes(message, compress=compress)
             wait, hold = self._see_off()
         self._depart(wait=wait, hold=hold)
+
+    def send_json(self, value: object, *, compress: bool | None = None) -> None:
+        """Send value as a JSON text; otherwise as `send`."""
+        self.send(encode_json(value), compress=compress)
 
     def send_fragments(
         self, parts: Iterable[str | bytes | bytearray | memoryview], *, compress: bool | None = None
@@ -187,6 +158,21 @@ class Session:
         housekeeper.flush_soon(link)
         return True
 
+    def take_broadcast(self, message: PreparedMessage, now: float) -> bool:
+        """Take a message of `broadcast`; True when whoever sends it should wait for room."""
+        link = self._link
+        with link.state:
+            outcome = self._offer(message, now)
+            if self._backlog is not None:
+                link.on_writable = partial(self._backlog.release, self._core)
+        if outcome is Offered.SENT or outcome is Offered.FULL or outcome is Offered.CLOSED:
+            link.flush()
+        return outcome is Offered.FULL and self.slow_consumer is SlowConsumer.WAIT
+
+    def wait_for_room(self) -> None:
+        """Wait until less than `Limits.outbox_low` bytes wait for the peer, or the connection has ended."""
+        self._link.wait_writable()
+
     def flush(self) -> None:
         """Write what was held back."""
         self._link.flush()
@@ -237,6 +223,15 @@ class Session:
         if isinstance(message, Fragment):
             raise LocalProtocolError("with Config(stream=True) messages come from recv_fragment")
         return message
+
+    def recv_json(self, timeout: float | None = None) -> Any:
+        """Receive the next message as JSON.
+
+        Raises:
+            ValueError: it is not JSON; it has been taken.
+            TimeoutError, ConnectionClosed, LocalProtocolError: as `recv`.
+        """
+        return decode_json(self.recv(timeout))
 
     def recv_fragment(self, timeout: float | None = None) -> Fragment:
         """Receive the next part of a message, as it arrived; only with ``Config(stream=True)``.
@@ -309,6 +304,15 @@ class Session:
                 raise
             yield message
 
+    def suspend(self) -> None:
+        """Deliver nothing until `resume`; when much has arrived, reading stops, too."""
+        with self._link.state:
+            self._core.suspend()
+
+    def resume(self) -> None:
+        """Deliver again."""
+        self._link.resume()
+
     # Ending.
 
     def close(self, code: int = CloseCode.NORMAL_CLOSURE, reason: str = "", *, wait: bool = True) -> None:
@@ -345,3 +349,31 @@ class Session:
         self.close(CloseCode.NORMAL_CLOSURE if error is None else CloseCode.INTERNAL_ERROR)
         if self.runner is not None and self.runner is not threading.current_thread():
             self.runner.join()  # until on_close has returned
+
+
+def broadcast(
+    sessions: Iterable[Session],
+    message: str | bytes | bytearray | memoryview | PreparedMessage,
+    *,
+    compress: bool | None = None,
+) -> None:
+    """Send one message to many sessions; it is framed once for all that agreed on the same.
+
+    Sessions that are closing are left out. What happens to one whose peer reads too slowly, its
+    ``slow_consumer`` says; those that wait are waited for when all others have the message.
+
+    Args:
+        sessions: to whom; the collection may change meanwhile.
+        message: as for `Session.send`.
+        compress: as for `Session.send`.
+
+    Raises:
+        LocalProtocolError: neither text nor bytes.
+    """
+    prepared = (
+        message if isinstance(message, PreparedMessage) else PreparedMessage(message, compress=compress)
+    )
+    now = monotonic()
+    full = [session for session in list(sessions) if session.take_broadcast(prepared, now)]
+    for session in full:
+        session.wait_for_room()

@@ -11,6 +11,8 @@ from contextlib import suppress
 from select import select
 from typing import Final, final
 
+from wscore_sockets import drop, tune
+
 try:
     from select import POLLERR, POLLHUP, POLLIN, POLLOUT, poll
 except ImportError:  # Windows
@@ -19,7 +21,6 @@ except ImportError:  # Windows
 _NOW: Final = getattr(socket, "MSG_DONTWAIT", 0)
 _READ_SIZE: Final = 65536
 _BUFFERS_AT_ONCE: Final = 64  # well below IOV_MAX everywhere
-_LINGER_OFF: Final = b"\x01\x00\x00\x00\x00\x00\x00\x00"  # struct linger: on, 0 seconds
 
 
 @final
@@ -31,8 +32,7 @@ class Wire:
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
         sock.setblocking(bool(_NOW))
-        with suppress(OSError):  # not a TCP socket
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        tune(sock)
 
     def receive(self) -> bytes:
         """Wait for bytes; b"" at the end of the stream.
@@ -95,6 +95,5 @@ class Wire:
     def close(self, *, abort: bool) -> None:
         """Give the descriptor back; abort: what the kernel still holds is dropped."""
         if abort:
-            with suppress(OSError):
-                self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_OFF)
+            drop(self._socket)
         self._socket.close()

@@ -36,5 +36,6 @@ belongs to one thread at a time; who shares it brings a lock.
 
 from ._context import client_context, server_context
 from ._filter import PeerCertificate, TLSFilter
+from ._nested import NestedTLS, client_filter
 
-__all__ = ["PeerCertificate", "TLSFilter", "client_context", "server_context"]
+__all__ = ["NestedTLS", "PeerCertificate", "TLSFilter", "client_context", "client_filter", "server_context"]

@@ -36,7 +36,7 @@ LATER: Final[dict[str, str]] = {
     "_messages": "_decoding",
     "_connection": "_handshake _negotiation _opening _url",
 }
-NOT_PORTED: Final = "__init__ _typing testing"  # another language has its own
+NOT_PORTED: Final = "__init__ _typing testing policy"  # another language has its own
 
 _WITHOUT_OPENING: Final = ("Opening.skip", "Opening.take_rest")  # three lines, for a connection made open
 

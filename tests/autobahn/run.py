@@ -1,4 +1,4 @@
-"""Run the Autobahn test suite against our server and our client: python run.py [CASE..]
+"""Run the Autobahn test suite against our servers and our clients: python run.py [BACKEND..] [CASE..]
 
 The suite plays the peer: as a fuzzing client against `echo_server`, then as a fuzzing server against
 `echo_client`. It is no part of this project. The environment variable WSCORE_AUTOBAHN names a folder with
@@ -8,6 +8,7 @@ three programs that bring it along:
 - ``run-server URL REPORTS [CASE..]`` runs it against a server and leaves ``index.json`` in REPORTS;
 - ``run-client COMMAND REPORTS [CASE..]`` does so for a client, which COMMAND starts.
 
+A BACKEND is ``threading``, ``asyncio``, ``uvloop`` or ``selectors``; none: all but uvloop, one after the other.
 A CASE is ``7.1.5``, ``6.*``, ``fast`` (all but sections 9, 12 and 13; the default) or ``all``. A verdict
 other than OK must be listed in expected.json with the reason for it. The exit status is 0 when all is as
 expected, 1 when something is not, and 2 when the suite is not there or could not be run.
@@ -27,6 +28,7 @@ ROOT = HERE.parents[1]
 WORK = Path(os.environ.get("TOX_WORK_DIR", ROOT / ".tox"))
 AGENT = "wscore"
 BAD = {"FAILED", "FAILED BY CLIENT", "UNCLEAN", "WRONG CODE"}  # what the suite's runner fails for
+BACKENDS = ("threading", "asyncio", "selectors", "uvloop")
 TIMEOUT = 1800  # seconds for one role, all cases
 
 ELSEWHERE = """\
@@ -107,9 +109,9 @@ def judge(expected: Expectations, reports: Path) -> list[str]:
 
 
 @contextmanager
-def echo_server() -> Iterator[str]:
-    """Run the echo server on a free port; give its address."""
-    command = [sys.executable, str(HERE / "echo_server.py"), "0"]
+def echo_server(backend: str) -> Iterator[str]:
+    """Run the echo server of a backend on a free port; give its address."""
+    command = [sys.executable, str(HERE / "echo_server.py"), "0", backend]
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None, "a pipe was asked for"
         try:
@@ -118,11 +120,11 @@ def echo_server() -> Iterator[str]:
             process.terminate()
 
 
-def run_role(suite: Path, role: str, peer: str, cases: list[str]) -> list[str]:
+def run_role(suite: Path, role: str, backend: str, peer: str, cases: list[str]) -> list[str]:
     """Run one role's cases against a peer (an address, or a command); return what is not as expected."""
     path = HERE / "expected.json"
     expected = Expectations(role, json.loads(path.read_text("utf-8")) if path.exists() else {})
-    reports = WORK / "autobahn-reports" / role
+    reports = WORK / "autobahn-reports" / backend / role
     options = ["--agent", AGENT, "--timeout", str(TIMEOUT)]
     options += [word for case in expected.failures() for word in ("--allow", case)]
     command = [str(suite / f"run-{role}"), peer, str(reports), *cases, *options]
@@ -131,11 +133,21 @@ def run_role(suite: Path, role: str, peer: str, cases: list[str]) -> list[str]:
     differences = judge(expected, reports)
     if status:
         differences.append(f"run-{role} exited with {status}")
-    return [f"{role}: {difference}" for difference in differences]
+    return [f"{backend}, {role}: {difference}" for difference in differences]
 
 
-def main(cases: list[str]) -> int:
-    """Set the suite up, run both roles, say what is not as expected."""
+def run_backend(suite: Path, backend: str, cases: list[str]) -> list[str]:
+    """Run both roles of a backend; return what is not as expected."""
+    with echo_server(backend) as address:
+        differences = run_role(suite, "server", backend, address, cases)
+    client = shlex.join([sys.executable, str(HERE / "echo_client.py")]) + " {url} {agent} " + backend
+    return differences + run_role(suite, "client", backend, client, cases)
+
+
+def main(arguments: list[str]) -> int:
+    """Set the suite up, run both roles of each backend, say what is not as expected."""
+    backends = [word for word in arguments if word in BACKENDS] or [*BACKENDS[:-1]]
+    cases = [word for word in arguments if word not in BACKENDS] or ["fast"]
     suite = Path(os.environ.get("WSCORE_AUTOBAHN") or ROOT.parent / "shared" / "autobahn").resolve()
     if not (suite / "setup.sh").is_file():
         print(ELSEWHERE.format(folder=suite))
@@ -143,11 +155,9 @@ def main(cases: list[str]) -> int:
     if subprocess.run([suite / "setup.sh", WORK / "autobahn-suite"], check=False).returncode:
         print("autobahn: the suite could not be set up", file=sys.stderr)
         return 2
-    cases = cases or ["fast"]
-    with echo_server() as address:
-        differences = run_role(suite, "server", address, cases)
-    client = shlex.join([sys.executable, str(HERE / "echo_client.py")]) + " {url} {agent}"
-    differences += run_role(suite, "client", client, cases)
+    differences = [
+        difference for backend in backends for difference in run_backend(suite, backend, cases)
+    ]
     for difference in differences:
         print(f"NOT AS EXPECTED: {difference}")
     print("autobahn:", f"{len(differences)} differences" if differences else "all as expected")

@@ -280,7 +280,9 @@ def test_an_unusable_address_is_refused_and_changes_nothing(url: str) -> None:
 
 
 @pytest.mark.parametrize("state", STATES)
-@pytest.mark.parametrize("data", [bytearray(b"x"), memoryview(b"x"), "x", None, 5], ids=repr)
+@pytest.mark.parametrize(
+    "data", [bytearray(b"x"), memoryview(b"x"), "x", None, 5], ids=lambda data: type(data).__name__
+)
 def test_input_that_is_not_bytes_is_refused_in_every_state_and_changes_nothing(state: str, data: Any) -> None:
     _, make, roles = STATES[state]
     connection = make(roles[-1])

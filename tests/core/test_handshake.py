@@ -195,7 +195,7 @@ def test_another_mapping_than_a_dictionary_is_read_by_its_items() -> None:
         [("X-A", "1", "2")],
         [("X-A", "1"), None],
         [7],
-        object(),
+        pytest.param(object(), id="an object"),
     ],
     ids=repr,
 )

@@ -12,7 +12,8 @@ from support.raw import dial
 from support.threaded import echo, echo_server, url_of
 from support.wire import TEXT
 from wscore import ANY_ORIGIN, Config, HandshakeRefused, Headers, Request, Response
-from wscore_threading import ProcessRequest, connect, serve
+from wscore.policy import ProcessRequest
+from wscore_threading import connect, serve
 
 PLAIN = b"GET /page HTTP/1.1\r\nHost: example.com\r\n\r\n"
 

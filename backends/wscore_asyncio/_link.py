@@ -1,0 +1,425 @@
+"""One core over one asyncio transport: an `asyncio.Protocol` that tells the core one thing, then pumps.
+
+The pump is the same after every input, timer and command: deliver events, write, act on the transport, set
+reading, arm the timer, wake whoever waits. It never waits itself, and nothing here makes a task.
+
+Output that a command has queued leaves once per turn of the loop, or at once when a reader is about to wait.
+The transport's own buffer is kept at nothing (a high-water mark of 0): "writing is not paused" then means
+that the kernel has everything, and that is when the core may be asked for more.
+
+TLS is a filter between core and transport, as in the other backends, and not asyncio's own: that cannot end
+the sending direction alone, and hides how much waits.
+"""
+
+import asyncio
+import ssl
+from collections.abc import Callable
+from contextlib import suppress
+from time import monotonic
+from typing import Final, cast, final
+
+from wscore import Connection, Event, Ping, State, TransportAction
+from wscore_sockets import drop
+from wscore_tls import NestedTLS, TLSFilter
+
+_EVENTS_AT_ONCE: Final = 1000
+_READ_FIRST: Final = 0.001  # seconds: what has arrived may be what a timer waits for
+_JOIN_BELOW: Final = 128 * 1024  # bytes; bigger output is not worth a copy to save a system call
+
+
+@final
+class Link(asyncio.Protocol):
+    """The engine of a session.
+
+    Attributes:
+        core: what it drives.
+        deliver: takes each event as it comes; None: they wait for whoever receives.
+        on_writable: called when there is room for output again.
+        on_made: called with the transport when there is one.
+        on_over: called when the transport is gone.
+        error: what TLS or the socket raised when the connection was lost, or None.
+        corked: output is held until the application flushes.
+        lingers_since: when FIN was sent; from then on only the peer's FIN is waited for.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_deadline",
+        "_full",
+        "_left_over",
+        "_loop",
+        "_over",
+        "_pings",
+        "_pump_queued",
+        "_pumping",
+        "_reader",
+        "_reading",
+        "_room",
+        "_stuck",
+        "_timer",
+        "_tls",
+        "_transport",
+        "_write_ended",
+        "core",
+        "corked",
+        "deliver",
+        "error",
+        "lingers_since",
+        "on_made",
+        "on_over",
+        "on_writable",
+    )
+
+    def __init__(
+        self, core: Connection, tls: TLSFilter | NestedTLS | None, loop: asyncio.AbstractEventLoop
+    ) -> None:
+        self.core = core
+        self.deliver: Callable[[Event], None] | None = None
+        self.on_writable: Callable[[], None] | None = None
+        self.on_made: Callable[[asyncio.Transport], None] | None = None
+        self.on_over: Callable[[], None] | None = None
+        self.error: Exception | None = None
+        self.corked = False
+        self.lingers_since: float | None = None
+        self._loop = loop
+        self._tls = tls
+        self._transport: asyncio.Transport | None = None
+        self._reading = True
+        self._stuck = False  # the transport has not given everything to the kernel
+        self._left_over = 0  # how much it still had when it was looked at last
+        self._full = False  # the core had no room for output
+        self._write_ended = False  # FIN was sent
+        self._over = False
+        self._pumping = False
+        self._pump_queued = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._deadline = 0.0  # when it fires
+        self._reader: asyncio.Future[None] | None = None
+        self._room: list[asyncio.Future[None]] = []
+        self._pings: list[tuple[Ping, asyncio.Future[None]]] = []
+
+    # What the transport says.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin: a client's request, or TLS's first words, may wait already."""
+        transport = cast(asyncio.Transport, transport)  # uvloop's own are no subclasses
+        self._transport = transport
+        transport.set_write_buffer_limits(high=0)
+        if self.on_made is not None:
+            self.on_made(transport)
+        if self.core.state is State.CLOSED:  # it was aborted before it began
+            transport.abort()
+        self.pump()
+
+    def data_received(self, data: bytes) -> None:
+        """Hand input to the core."""
+        before = self.core.buffered_amount if self.corked else 0
+        now = monotonic()
+        if self._tls is None:
+            self.core.receive_data(data, now)
+        else:
+            self._take_ciphertext(self._tls, data, now)
+        if self.corked and self.core.buffered_amount > before:
+            self.corked = False  # the connection itself must write; what is held goes along
+        self.pump()
+
+    def eof_received(self) -> bool:
+        """The peer has ended its sending direction; ours stays open."""
+        now = monotonic()
+        if self._tls is None:
+            self.core.receive_eof(now)
+        else:
+            self._take_ciphertext(self._tls, b"", now)
+        self.pump()
+        return True
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The transport is gone: nothing more can be received or sent."""
+        self._over = True
+        if exc is not None:
+            self._note(exc)
+        self._lose()
+        self.pump()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self.on_over is not None:
+            self.on_over()
+
+    def pause_writing(self) -> None:
+        """The transport could not give everything to the kernel."""
+        self._stuck = True
+        self._left_over = 0
+
+    def resume_writing(self) -> None:
+        """The kernel has everything."""
+        self._stuck = False
+        self.pump()
+
+    def _take_ciphertext(self, tls: TLSFilter | NestedTLS, data: bytes, now: float) -> None:
+        """Pass input through TLS; b"" says that the stream has ended."""
+        try:
+            for piece in tls.receive_data(data) if data else tls.receive_eof():
+                self.core.receive_data(piece, now)
+            failed = tls.error
+        except ssl.SSLError as error:
+            failed = error
+        if failed is not None:
+            self._note(failed)
+        if tls.eof or failed is not None:
+            self.core.receive_eof(now)
+
+    def _note(self, error: Exception) -> None:
+        """Keep the first error: what follows is its consequence."""
+        if self.error is None:
+            self.error = error
+
+    def _lose(self) -> None:
+        now = monotonic()
+        self.core.receive_eof(now)
+        self.core.receive_eof(now)  # twice: nothing can be sent either
+
+    # The pump.
+
+    def pump(self) -> None:
+        """Do everything that has become possible; harmless at any time."""
+        if self._pumping:
+            return  # a hook has brought us here: the pump that called it goes on
+        self._pumping = True
+        try:
+            if self.deliver is not None:
+                self._deliver()
+            self._write()
+            self._act()
+        finally:
+            self._pumping = False
+        self._set_reading()
+        self._set_timer()
+        self._wake()
+
+    def _deliver(self) -> None:
+        """Give events to the application while there is room for its replies."""
+        core = self.core
+        for _ in range(_EVENTS_AT_ONCE):
+            if self.deliver is None or (not core.writable and core.closed is None):
+                return
+            event = core.next_event()
+            if event is None:
+                return
+            self.deliver(event)
+        self._loop.call_soon(self.pump)  # there may be more; others have their turn first
+
+    def _write(self) -> None:
+        """Write until nothing is left, or the kernel has no room."""
+        transport = self._transport
+        if transport is None or self._over:
+            return
+        while not self._stuck and not self.corked:
+            pieces = self.core.data_to_send(monotonic())
+            if self._tls is not None:
+                pieces = self._encrypt(self._tls, pieces)
+            if not pieces or self._write_ended:
+                return
+            if len(pieces) == 1:
+                transport.write(pieces[0])
+            elif sum(map(len, pieces)) < _JOIN_BELOW:
+                transport.write(b"".join(pieces))
+            else:
+                for piece in pieces:
+                    transport.write(piece)
+
+    def _encrypt(self, tls: TLSFilter | NestedTLS, pieces: list[bytes]) -> list[bytes]:
+        if pieces:
+            tls.send(b"".join(pieces))
+        encrypted = tls.data_to_send()
+        return [encrypted] if encrypted else []
+
+    def _act(self) -> None:
+        """Do to the transport what the core asks for."""
+        action = self.core.transport_action()
+        transport = self._transport
+        if action is TransportAction.KEEP or transport is None or self._over:
+            return
+        if action is TransportAction.SHUTDOWN_WRITE:
+            self._end_writing(transport)
+        elif action is TransportAction.ABORT or self._stuck:
+            self._reset(transport)
+        elif not transport.is_closing():
+            self._say_goodbye(transport)
+            transport.close()
+
+    def _end_writing(self, transport: asyncio.Transport) -> None:
+        """Say that nothing more will come: close_notify, then FIN."""
+        if self._write_ended or self._stuck:
+            return
+        self._say_goodbye(transport)
+        self._write_ended = True
+        self.lingers_since = monotonic()
+        with suppress(OSError):  # the peer is gone already
+            transport.write_eof()
+
+    def _say_goodbye(self, transport: asyncio.Transport) -> None:
+        """Send what TLS still has to say: an alert, or close_notify."""
+        if self._tls is None or self._write_ended:
+            return
+        self._tls.close()
+        last = self._tls.data_to_send()
+        if last:
+            transport.write(last)
+
+    def _reset(self, transport: asyncio.Transport) -> None:
+        """End TCP at once; what the kernel still holds is dropped."""
+        drop(transport.get_extra_info("socket"))
+        transport.abort()
+
+    def _set_reading(self) -> None:
+        wanted = self.core.wants_read
+        transport = self._transport
+        if wanted is self._reading or transport is None or self._over:
+            return
+        self._reading = wanted
+        if transport.is_closing():
+            return
+        if wanted:
+            transport.resume_reading()
+        else:
+            transport.pause_reading()
+
+    # Time.
+
+    def _set_timer(self) -> None:
+        """See to it that a timer fires no later than the deadline; one that fires early does no harm."""
+        deadline = self.core.next_deadline()
+        if deadline is None or self._over or (self._timer is not None and self._deadline <= deadline):
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._deadline = deadline
+        self._timer = self._loop.call_later(max(deadline - monotonic(), 0.0), self._time_is_up)
+
+    def _time_is_up(self) -> None:
+        """Let the loop read first: after a long stall there may be input that is older than the deadline."""
+        deadline = self.core.next_deadline()
+        if deadline is not None and deadline <= monotonic():
+            self._timer = self._loop.call_later(_READ_FIRST, self._keep_time)
+        else:
+            self._timer = None
+            self._set_timer()
+
+    def _keep_time(self) -> None:
+        self._timer = None
+        now = monotonic()
+        if self._stuck and self._transport is not None:
+            left = self._transport.get_write_buffer_size()
+            if left < self._left_over or self._left_over == 0:
+                self.core.handle_progress(now)
+            self._left_over = left
+        before = self.core.buffered_amount
+        self.core.handle_deadline(now)
+        if self.core.buffered_amount > before:
+            self.corked = False
+        self.pump()
+
+    # Commands of a session.
+
+    def flush(self) -> None:
+        """Write what waits, held back or not."""
+        self.corked = False
+        self.pump()
+
+    def pump_soon(self) -> None:
+        """Pump when this turn of the loop is over: what it has queued leaves in one write."""
+        if not self._pump_queued and not self._pumping:
+            self._pump_queued = True
+            self._loop.call_soon(self._pump_later)
+
+    def _pump_later(self) -> None:
+        self._pump_queued = False
+        self.pump()
+
+    def abort(self) -> None:
+        """End the connection without a close handshake."""
+        self._note(ConnectionAbortedError("the connection was aborted here"))
+        self._lose()
+        if self._transport is not None and not self._over:
+            self._reset(self._transport)
+        self.pump()
+
+    def take(self) -> Event | None:
+        """Take an event; whatever became possible by that is done."""
+        core = self.core
+        event = core.next_event()
+        if not isinstance(event, (str, bytes)) and core.state is not State.OPEN:
+            self.pump()  # taking the peer's Close lets the answer out
+        elif core.wants_read is not self._reading:
+            self._set_reading()
+        return event
+
+    # Waiting.
+
+    async def wait_for_events(self) -> None:
+        """Wait until the core may have an event; cancelled, it has changed nothing."""
+        if self.core.buffered_amount and not self.corked:
+            self._write()
+        self._reader = self._loop.create_future()
+        try:
+            await self._reader
+        finally:
+            self._reader = None
+
+    async def wait_writable(self) -> None:
+        """Wait until the core has room for output, and let the loop turn once in any case."""
+        await asyncio.sleep(0)
+        while not self.core.writable:
+            await self._wait_in(self._room)
+
+    async def wait_for_pong(self, ping: Ping) -> None:
+        """Wait until ping is answered or the connection has ended."""
+        while ping.latency is None and self.core.closed is None:
+            future = self._loop.create_future()
+            entry = ping, future
+            self._pings.append(entry)
+            try:
+                await future
+            finally:
+                if entry in self._pings:
+                    self._pings.remove(entry)
+
+    async def wait_until_over(self) -> None:
+        """Wait until the transport is gone, which the core bounds."""
+        while not self._over:
+            await self._wait_in(self._room)
+
+    async def _wait_in(self, queue: "list[asyncio.Future[None]]") -> None:
+        future: asyncio.Future[None] = self._loop.create_future()
+        queue.append(future)
+        try:
+            await future
+        finally:
+            if future in queue:
+                queue.remove(future)
+
+    def _wake(self) -> None:
+        """Wake those whose condition may hold now; they look again."""
+        core = self.core
+        if self._reader is not None and (core.events_waiting or core.closed is not None):
+            _done(self._reader)
+        if self._room and (core.writable or self._over):
+            waiting, self._room = self._room, []
+            for future in waiting:
+                _done(future)
+        if self._pings:
+            for ping, future in self._pings:
+                if ping.latency is not None or core.closed is not None:
+                    _done(future)
+        if self._full and core.writable:
+            self._full = False
+            if self.on_writable is not None:
+                self.on_writable()
+        if not core.writable:
+            self._full = True
+
+
+def _done(future: "asyncio.Future[None]") -> None:
+    if not future.done():
+        future.set_result(None)

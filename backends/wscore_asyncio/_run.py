@@ -1,0 +1,104 @@
+"""What serves a session: plain hooks called straight from the read path, or a task.
+
+- An endpoint whose hooks are all plain functions costs no task: the link's pump calls them.
+- An endpoint with a coroutine function among its hooks gets a task that takes events and awaits the hooks.
+- A coroutine function of the session is run in a task, and the connection is closed when it returns.
+"""
+
+import asyncio
+from collections.abc import Callable
+from inspect import isawaitable, iscoroutinefunction
+from typing import Any, Final
+
+from wscore import Closed, Delivery, Endpoint, Event, Opened, State, TimedOut, WSCoreError, error_from
+from wscore.policy import outcome_of
+
+from ._link import Link
+from ._session import Session
+
+_HOOKS: Final = (
+    "on_connect",
+    "on_message",
+    "on_fragment",
+    "on_error",
+    "on_close",
+    "on_ping",
+    "on_pong",
+)
+
+
+def start(target: Endpoint | Callable[[Any], object], session: Session, link: Link, opened: Opened) -> None:
+    """Let target serve the session from now on."""
+    if not isinstance(target, Endpoint):
+        _start_task(session, _run_function(target, session))
+    elif any(iscoroutinefunction(getattr(target, name, None)) for name in _HOOKS):
+        _start_task(session, _run_endpoint(target, session, opened))
+    else:
+        delivery = _delivery(target, session)
+        link.deliver = delivery.deliver
+        if hasattr(target, "on_writable"):
+            session.has_room = delivery.notify_writable
+        delivery.deliver(opened)
+
+
+def _start_task(session: Session, coroutine: Any) -> None:
+    session.task = asyncio.get_running_loop().create_task(coroutine, name=f"wscore session {session.id}")
+
+
+def _delivery(endpoint: Endpoint, session: Session) -> Delivery:
+    return Delivery(
+        endpoint,
+        session,
+        close=session.start_closing,
+        report=lambda hook, error: session.logger.error("%s raised", hook, exc_info=error),
+        may_send=lambda: session.state is not State.LOCAL_CLOSING,
+    )
+
+
+async def _run_function(function: Callable[[Any], object], session: Session) -> None:
+    """Run a coroutine function of the session, and close when it is done: 1000, or 1011 when it raised."""
+    raised: Exception | None = None
+    try:
+        result = function(session)
+        if not isawaitable(result):
+            raise TypeError("the handler returned nothing to await: it must be a coroutine function")
+        await result
+    except Exception as error:
+        raised = error
+    except BaseException:
+        session.abort()  # cancelled: nobody would drive it any more
+        raise
+    outcome = outcome_of(raised, session.state)
+    if outcome.report:
+        session.logger.error("a handler raised", exc_info=raised)
+    await session.close(outcome.code, outcome.reason)
+
+
+async def _run_endpoint(endpoint: Endpoint, session: Session, opened: Opened) -> None:
+    """Bring every event of the session to hooks that may have to be awaited, the last one in any case."""
+    delivery = _delivery(endpoint, session)
+    if hasattr(endpoint, "on_writable"):
+        session.has_room = delivery.notify_writable
+    try:
+        event: Event = opened
+        while not isinstance(event, Closed):
+            await delivery.deliver_awaiting(event)
+            event = await session.next_event()
+    except asyncio.CancelledError:
+        session.abort()
+        assert session.closed is not None
+        await delivery.deliver_awaiting(session.closed)
+        raise
+    await delivery.deliver_awaiting(event)
+    await session.close()  # nothing to say any more: waits until TCP is over, which the core bounds
+
+
+def failure(link: Link, closed: Closed) -> Exception:
+    """Return what kept a connection from opening: what TLS or the socket said before what the core says.
+
+    A broken rule or a timeout is more telling than the socket's error that followed from it.
+    """
+    error = error_from(closed)
+    if link.error is not None and closed.violation is None and not isinstance(error, TimedOut):
+        return link.error
+    return error or WSCoreError("the connection ended before it was open")

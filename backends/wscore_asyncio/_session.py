@@ -1,0 +1,409 @@
+"""A session: what an application holds of one connection, from the upgrade on.
+
+Everything happens in the loop's own thread. Any task may send, ping and close; one task at a time may
+receive. Whatever waits can be cancelled: a message that was not returned is still there for the next who
+asks, and one that was queued is sent.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterable, Awaitable, Callable, Generator, Iterable
+from time import monotonic
+from types import TracebackType
+from typing import Any, Final, Self, final
+
+from wscore import (
+    BatchMode,
+    CloseCode,
+    Closed,
+    ConnectionClosed,
+    Event,
+    Fragment,
+    LocalProtocolError,
+    PreparedMessage,
+)
+from wscore.policy import Accept, Offered, SessionInfo, SlowConsumer, decode_json, encode_json
+
+from ._link import Link
+
+log = logging.getLogger("wscore_asyncio")
+
+_PING_TIMEOUT: Final = 20.0
+_NOTHING_SPECIAL: Final = Accept()
+
+Part = str | bytes | bytearray | memoryview
+
+
+class _Sent:
+    """What `send` returns when there is room: awaiting it takes no time."""
+
+    __slots__ = ()
+
+    def __await__(self) -> Generator[Any, None, None]:
+        yield from ()
+
+
+class _Queued:
+    """What `send` returns when the peer reads too slowly: awaiting it waits for room."""
+
+    __slots__ = ("_link",)
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+
+    def __await__(self) -> Generator[Any, None, None]:
+        return self._link.wait_writable().__await__()
+
+
+_SENT: Final = _Sent()
+
+
+@final
+class Session(SessionInfo):
+    """One open connection. Get it from `connect`, or as the argument of a handler or hook.
+
+    Attributes:
+        has_room: called when there is room for output again.
+        task: runs the handler or delivers to a client's endpoint; None where hooks are called directly.
+    """
+
+    __slots__ = ("__weakref__", "_ended", "_link", "_receiving", "has_room", "task")
+
+    def __init__(
+        self,
+        link: Link,
+        *,
+        addresses: tuple[Any, Any],
+        secure: bool,
+        accepted: Accept = _NOTHING_SPECIAL,
+        slow_consumer: SlowConsumer = SlowConsumer.WAIT,
+    ) -> None:
+        super().__init__(
+            link.core, addresses=addresses, secure=secure, accepted=accepted, slow_consumer=slow_consumer
+        )
+        self._link = link
+        self._receiving = False
+        self._ended = False  # the Closed event has been taken
+        self.has_room: Callable[[], None] | None = None  # the endpoint's on_writable
+        link.on_writable = self._note_room
+        self.task: asyncio.Task[None] | None = None
+
+    @property
+    def logger(self) -> "logging.LoggerAdapter[logging.Logger]":
+        """A logger whose lines carry the session's id."""
+        return logging.LoggerAdapter(log, {"session": self.id})
+
+    # Sending.
+
+    def send(self, message: Part | PreparedMessage, *, compress: bool | None = None) -> Awaitable[None]:
+        """Send a message: ``str`` as text, bytes-like as binary, a `PreparedMessage` as what it holds.
+
+        The message is queued when this returns. Awaiting the result waits only when more than
+        `Limits.outbox_high` bytes wait for the peer, until there is room again; a cancelled wait takes
+        nothing back.
+
+        Args:
+            message: what to send.
+            compress: True or False: whether to, if compression was agreed on; None: as `Config` says. A
+                prepared message has its own choice.
+
+        Raises:
+            LocalProtocolError: neither text nor bytes, or our Close was sent.
+            WriteBufferFull: more than `Limits.outbox_limit` bytes wait already.
+            ConnectionClosed: the connection has ended.
+        """
+        core = self._core
+        if isinstance(message, str):
+            core.send_text(message, compress=compress)
+        elif isinstance(message, PreparedMessage):
+            core.send_prepared(message)
+        else:
+            core.send_bytes(message, compress=compress)
+        return self._depart()
+
+    def send_json(self, value: object, *, compress: bool | None = None) -> Awaitable[None]:
+        """Send value as a JSON text; otherwise as `send`."""
+        return self.send(encode_json(value), compress=compress)
+
+    async def send_fragments(
+        self, parts: Iterable[Part] | AsyncIterable[Part], *, compress: bool | None = None
+    ) -> None:
+        """Send one message in parts, each as soon as parts gives it (RFC 6455 section 5.4).
+
+        Whole messages that other tasks send meanwhile follow behind it. If parts raises, or this is
+        cancelled, the message can neither be finished nor taken back: the connection is closed with 1011.
+
+        Args:
+            parts: ``str`` for a text message, bytes-like for a binary one; at least one.
+            compress: for the whole message, as for `send`; None: compress, if that was agreed on.
+
+        Raises:
+            LocalProtocolError: parts of different kinds, or none; as `send`.
+            WriteBufferFull, ConnectionClosed: as `send`.
+        """
+        if isinstance(parts, (str, bytes, bytearray, memoryview)):
+            raise LocalProtocolError("expected an iterable of parts, not one part")
+        kind: type[str] | type[bytes] | None = None
+        try:
+            async for part in _each(parts):
+                kind = str if isinstance(part, str) else bytes
+                self._core.send_fragment(part, final=False, compress=compress)
+                await self._depart()
+            if kind is None:
+                raise LocalProtocolError("a message needs at least one part")
+            self._core.send_fragment(kind(), final=True, compress=compress)
+            await self._depart()
+        except BaseException:
+            if kind is not None and self.closed is None:
+                self.start_closing(CloseCode.INTERNAL_ERROR, "")
+            raise
+
+    def _depart(self) -> Awaitable[None]:
+        """See to it that what was queued leaves."""
+        link = self._link
+        if not self._core.writable:
+            link.flush()
+            return _Queued(link)
+        if self.batch_mode is BatchMode.AUTO:
+            link.pump_soon()
+        elif self.batch_mode is BatchMode.ON:
+            link.corked = True
+        else:
+            link.flush()
+        return _SENT
+
+    def take_broadcast(self, message: PreparedMessage, now: float) -> bool:
+        """Take a message of `broadcast`; True when whoever sends it should wait for room."""
+        outcome = self._offer(message, now)
+        if outcome is Offered.SENT or outcome is Offered.FULL or outcome is Offered.CLOSED:
+            self._link.flush()
+        return outcome is Offered.FULL and self.slow_consumer is SlowConsumer.WAIT
+
+    async def wait_for_room(self) -> None:
+        """Wait until less than `Limits.outbox_low` bytes wait for the peer, or the connection has ended."""
+        if not self._core.writable:
+            await self._link.wait_writable()
+
+    def _note_room(self) -> None:
+        """Go on with what waited for room."""
+        if self._backlog:
+            self._backlog.release(self._core)
+            self._link.pump_soon()
+        if self.has_room is not None:
+            self.has_room()
+
+    def flush(self) -> None:
+        """Write what was held back."""
+        self._link.flush()
+
+    async def ping(self, payload: bytes | None = None, timeout: float | None = _PING_TIMEOUT) -> float:
+        """Ping the peer and wait for its pong (RFC 6455 section 5.5.2).
+
+        Args:
+            payload: at most 125 bytes; None: four random ones.
+            timeout: seconds; None: as long as the connection lives. While unread messages fill the
+                inbox nothing is read, so the pong cannot be seen.
+
+        Returns:
+            Seconds from the ping's leaving to its pong.
+
+        Raises:
+            TimeoutError: no pong in time; the connection goes on.
+            LocalProtocolError, WriteBufferFull, ConnectionClosed: as `send`.
+        """
+        ping = self._core.send_ping(payload, now=monotonic())
+        self._link.flush()
+        async with asyncio.timeout(timeout):
+            await self._link.wait_for_pong(ping)
+        if ping.latency is not None:
+            return ping.latency
+        assert self._core.closed is not None
+        raise ConnectionClosed(self._core.closed)
+
+    # Receiving.
+
+    async def recv(self) -> str | bytes:
+        """Receive the next message: ``str`` for text, ``bytes`` for binary.
+
+        Messages that arrived before the end are still returned after it.
+
+        Raises:
+            ConnectionClosed: there will be no more messages.
+            LocalProtocolError: another task is receiving on this session; it streams: use `recv_fragment`.
+        """
+        message = await self._next_message()
+        if isinstance(message, Fragment):
+            raise LocalProtocolError("with Config(stream=True) messages come from recv_fragment")
+        return message
+
+    async def recv_json(self) -> Any:
+        """Receive the next message as JSON.
+
+        Raises:
+            ValueError: it is not JSON; it has been taken.
+            ConnectionClosed, LocalProtocolError: as `recv`.
+        """
+        return decode_json(await self.recv())
+
+    async def recv_fragment(self) -> Fragment:
+        """Receive the next part of a message, as it arrived; only with ``Config(stream=True)``.
+
+        Raises:
+            ConnectionClosed, LocalProtocolError: as `recv`.
+        """
+        message = await self._next_message()
+        if not isinstance(message, Fragment):
+            raise LocalProtocolError("without Config(stream=True) messages come from recv")
+        return message
+
+    async def _next_message(self) -> str | bytes | Fragment:
+        """Receive the next message, or part of one."""
+        while True:
+            event = await self.next_event()
+            if isinstance(event, (str, bytes, Fragment)):
+                return event
+            if isinstance(event, Closed):
+                raise ConnectionClosed(event)
+
+    async def next_event(self) -> Event:
+        """Receive the next event of any kind; after the end, `Closed` again and again.
+
+        Raises:
+            LocalProtocolError: another task is receiving on this session, or an endpoint is.
+        """
+        if self._receiving or self._link.deliver is not None:
+            raise LocalProtocolError("somebody else is receiving on this session")
+        event = self._take_event()
+        if event is not None:
+            return event
+        self._receiving = True
+        try:
+            while event is None:
+                await self._link.wait_for_events()
+                event = self._take_event()
+        finally:
+            self._receiving = False
+        return event
+
+    def _take_event(self) -> Event | None:
+        """Take an event from the core; once it has none left, what ended it."""
+        if self._ended:
+            return self._core.closed
+        event = self._link.take()
+        if isinstance(event, Closed):
+            self._ended = True
+        return event
+
+    def __aiter__(self) -> Self:
+        """Iterate over messages until the close handshake is complete."""
+        return self
+
+    async def __anext__(self) -> str | bytes:
+        """Receive the next message.
+
+        Raises:
+            ConnectionClosed: the connection ended without a close handshake.
+        """
+        try:
+            return await self.recv()
+        except ConnectionClosed as end:
+            if end.closed.clean:
+                raise StopAsyncIteration from None
+            raise
+
+    def suspend(self) -> None:
+        """Deliver nothing until `resume`; when much has arrived, reading stops, too."""
+        self._core.suspend()
+
+    def resume(self) -> None:
+        """Deliver again."""
+        self._core.resume()
+        self._link.pump_soon()
+
+    # Ending.
+
+    async def close(
+        self, code: int = CloseCode.NORMAL_CLOSURE, reason: str = "", *, wait: bool = True
+    ) -> None:
+        """Close the connection (RFC 6455 section 7.1.2).
+
+        Args:
+            code: 1000-1003, 1007-1014 or 3000-4999.
+            reason: at most 123 bytes of UTF-8.
+            wait: True: return when the connection is over, within `Timeouts.close`, or three times
+                that while the peer still reads what was sent before. Unread messages do not delay it:
+                those that fit are kept for `recv`, the others dropped and counted in
+                ``closed.dropped``. False: only say so; the peer may go on until its own Close.
+
+        Raises:
+            LocalProtocolError: a code or reason that may not be sent.
+        """
+        self.start_closing(code, reason, discard=wait)
+        if wait:
+            await self._link.wait_until_over()
+
+    def start_closing(self, code: int, reason: str, *, discard: bool = False) -> None:
+        """Close without waiting; otherwise as `close`."""
+        self._core.close(code, reason, now=monotonic(), discard=discard)
+        self._link.flush()
+
+    def abort(self) -> None:
+        """End the connection at once, without a close handshake; the peer sees it as lost."""
+        self._link.abort()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close(CloseCode.NORMAL_CLOSURE if error is None else CloseCode.INTERNAL_ERROR)
+        if self.task is not None and self.task is not asyncio.current_task():
+            await asyncio.wait([self.task])  # until on_close has returned
+
+
+async def _each(parts: Iterable[Part] | AsyncIterable[Part]) -> AsyncIterable[Part]:
+    """Iterate over either kind of iterable."""
+    if isinstance(parts, AsyncIterable):
+        async for part in parts:
+            yield part
+    else:
+        for part in parts:
+            yield part
+
+
+def broadcast(
+    sessions: Iterable[Session], message: Part | PreparedMessage, *, compress: bool | None = None
+) -> Awaitable[None]:
+    """Send one message to many sessions; it is framed once for all that agreed on the same.
+
+    The message is queued when this returns; sessions that are closing are left out. What happens to one
+    whose peer reads too slowly, its ``slow_consumer`` says. Awaiting the result waits for those that wait.
+
+    Args:
+        sessions: to whom; the collection may change afterwards.
+        message: as for `Session.send`.
+        compress: as for `Session.send`.
+
+    Raises:
+        LocalProtocolError: neither text nor bytes.
+    """
+    prepared = (
+        message if isinstance(message, PreparedMessage) else PreparedMessage(message, compress=compress)
+    )
+    now = monotonic()
+    full = [session for session in list(sessions) if session.take_broadcast(prepared, now)]
+    return _Broadcast(full) if full else _SENT
+
+
+class _Broadcast:
+    """What `broadcast` returns when some peers read too slowly: awaiting it waits for them."""
+
+    __slots__ = ("_sessions",)
+
+    def __init__(self, sessions: list[Session]) -> None:
+        self._sessions = sessions
+
+    def __await__(self) -> Generator[Any, None, None]:
+        for session in self._sessions:
+            yield from session.wait_for_room().__await__()

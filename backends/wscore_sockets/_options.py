@@ -1,0 +1,35 @@
+"""Options of connected sockets, and errors that pass."""
+
+import errno
+import socket
+from contextlib import suppress
+from typing import Any, Final
+
+_LINGER_OFF: Final = b"\x01\x00\x00\x00\x00\x00\x00\x00"  # struct linger: on, 0 seconds
+_PASSING: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+
+
+def tune(sock: Any, silence: float | None = None) -> None:
+    """Set up a connected stream socket: small writes leave at once.
+
+    Args:
+        sock: a socket, or what an event loop shows of one.
+        silence: seconds after which the kernel gives up on sent bytes that nobody acknowledges, where it
+            can; None: as the system has it. It finds a dead peer even while nothing is read.
+    """
+    with suppress(OSError, AttributeError):  # not a TCP socket
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if silence is not None and hasattr(socket, "TCP_USER_TIMEOUT"):
+        with suppress(OSError, AttributeError):
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(silence * 1000))
+
+
+def drop(sock: Any) -> None:
+    """Let the close that follows drop what the kernel still holds and reset the connection."""
+    with suppress(OSError, AttributeError, TypeError):
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_OFF)
+
+
+def is_out_of_resources(error: OSError) -> bool:
+    """Tell whether accepting failed for want of descriptors or memory, which may come back."""
+    return error.errno in _PASSING

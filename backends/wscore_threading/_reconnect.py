@@ -1,0 +1,76 @@
+"""`reconnect`: one session after another, with pauses that grow while it goes badly."""
+
+import random
+import time
+from collections.abc import Callable
+from typing import Any, Self, final
+
+from wscore.policy import Backoff, asked_to_wait, should_retry
+
+from ._client import connect
+from ._session import Session, log
+
+
+def reconnect(
+    url: str,
+    *,
+    backoff: Backoff | None = None,
+    retry: Callable[[BaseException], bool] = should_retry,
+    **options: Any,
+) -> "Reconnecting":
+    """Connect again and again: an iterator of sessions, without end.
+
+    Each turn of the loop gets an open session. When the turn is over the session is closed, if it is not
+    yet, and the next one is opened after a pause. Who leaves the loop closes the last session::
+
+        for session in reconnect("wss://example.com/feed"):
+            try:
+                for message in session:
+                    use(message)
+            except ConnectionClosed:
+                pass                            # lost: the next turn gets a new one
+
+    Args:
+        url: as for `connect`.
+        backoff: how long the pauses are; None: up to 1 s at first, doubling to 60 s, drawn at random, from
+            the beginning again after a connection that lasted 30 s. A Retry-After is obeyed.
+        retry: tells whether to go on after what `connect` raised; the iterator raises it otherwise.
+        options: all others of `connect`.
+    """
+    return Reconnecting(url, backoff or Backoff(chance=random.random), retry, options)
+
+
+@final
+class Reconnecting:
+    """What `reconnect` returns."""
+
+    def __init__(
+        self, url: str, backoff: Backoff, retry: Callable[[BaseException], bool], options: dict[str, Any]
+    ) -> None:
+        self._url = url
+        self._backoff = backoff
+        self._retry = retry
+        self._options = options
+        self._session: Session | None = None
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Session:
+        """Close the session of the last turn and open the next one."""
+        if self._session is not None:
+            self._session.close()
+            time.sleep(self._backoff.delay(time.monotonic()))
+            self._session = None
+        while True:
+            try:
+                self._session = connect(self._url, **self._options)
+            except Exception as error:
+                if not self._retry(error):
+                    raise
+                delay = self._backoff.delay(time.monotonic(), asked_to_wait(error, time.time()))
+                log.info("connecting again in %.1f s: %s", delay, error)
+                time.sleep(delay)
+            else:
+                self._backoff.connected(time.monotonic())
+                return self._session

@@ -1,0 +1,69 @@
+"""Decisions around a connection that are no part of the protocol, taken once for all backends.
+
+Like the core, nothing here does I/O, reads a clock or draws a random number: a backend asks, and acts on the
+answer.
+
+A client: `plan_connection` and `follow` (what to connect to, through which proxy), `DialPlan` (which address
+when), `ConnectTunnel` (through an HTTP proxy), `Backoff` and `should_retry` (when to try again). A server:
+`Admission` (who may come in), `Gate` with `Accept`, `Router` and `basic_auth` (what a request is answered).
+Both: `SessionInfo`, `outcome_of` (a handler's end as a close), `offer` and `SlowConsumer` (broadcasts), and
+`printable`, `redact_headers` and `redact_target` for logs.
+"""
+
+from ._accept import Accept
+from ._admission import Admission, Entry
+from ._auth import basic_auth, basic_authorization, parse_basic
+from ._backoff import Backoff, asked_to_wait, parse_retry_after, should_retry
+from ._dial import DialPlan, interleave
+from ._gate import SERVER_FULL, Gate, ProcessRequest, ProcessRequestAwaiting, Verdict
+from ._json import decode_json, encode_json
+from ._outcome import Outcome, outcome_of
+from ._plan import Plan, RedirectRefused, follow, plan_connection
+from ._proxy import ConnectTunnel, Proxy, ProxyRefused, parse_proxy, proxy_from_environment
+from ._redact import printable, redact_headers, redact_target
+from ._router import Route, Router
+from ._session import SessionInfo
+from ._slow import Backlog, Offered, SlowConsumer, offer
+
+__all__ = [
+    "SERVER_FULL",
+    "Accept",
+    "Admission",
+    "Backlog",
+    "Backoff",
+    "ConnectTunnel",
+    "DialPlan",
+    "Entry",
+    "Gate",
+    "Offered",
+    "Outcome",
+    "Plan",
+    "ProcessRequest",
+    "ProcessRequestAwaiting",
+    "Proxy",
+    "ProxyRefused",
+    "RedirectRefused",
+    "Route",
+    "Router",
+    "SessionInfo",
+    "SlowConsumer",
+    "Verdict",
+    "asked_to_wait",
+    "basic_auth",
+    "basic_authorization",
+    "decode_json",
+    "encode_json",
+    "follow",
+    "interleave",
+    "offer",
+    "outcome_of",
+    "parse_basic",
+    "parse_proxy",
+    "parse_retry_after",
+    "plan_connection",
+    "printable",
+    "proxy_from_environment",
+    "redact_headers",
+    "redact_target",
+    "should_retry",
+]

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from inspect import isawaitable, iscoroutinefunction
 from typing import Any, Final
 
-from wscore import Closed, Delivery, Endpoint, Event, Opened, State, TimedOut, WSCoreError, error_from
-from wscore.policy import outcome_of
+from wscore import Closed, Delivery, Endpoint, Event, Opened, TimedOut, WSCoreError, error_from
+from wscore.policy import may_send, outcome_of
 
 from ._link import Link
 from ._session import Session
@@ -51,7 +51,7 @@ def _delivery(endpoint: Endpoint, session: Session) -> Delivery:
         session,
         close=session.start_closing,
         report=lambda hook, error: session.logger.error("%s raised", hook, exc_info=error),
-        may_send=lambda: session.state is not State.LOCAL_CLOSING,
+        may_send=lambda: may_send(session.state),
     )
 
 

@@ -14,7 +14,7 @@ from wscore import (
     WSCoreError,
     error_from,
 )
-from wscore.policy import outcome_of
+from wscore.policy import may_send, outcome_of
 
 from ._link import Link
 from ._session import Session
@@ -70,7 +70,7 @@ def _run_endpoint(endpoint: Endpoint, session: Session, opened: Opened) -> None:
         session,
         close=lambda code, reason: session.close(code, reason, wait=False),
         report=lambda hook, error: session.logger.error("%s raised", hook, exc_info=error),
-        may_send=lambda: session.state is not State.LOCAL_CLOSING,
+        may_send=lambda: may_send(session.state),
     )
     delivery.deliver(opened)
     while True:

@@ -26,6 +26,11 @@ _DONE: Final = Outcome(CloseCode.NORMAL_CLOSURE.value)
 _FAILED: Final = Outcome(CloseCode.INTERNAL_ERROR.value, report=True)
 
 
+def may_send(state: State) -> bool:
+    """Tell whether messages may be sent: if not, who tries to may not have known that somebody has closed."""
+    return state is State.OPEN or state is State.REMOTE_CLOSING
+
+
 def outcome_of(error: BaseException | None, state: State) -> Outcome:
     """Judge the end of a handler.
 
@@ -37,6 +42,6 @@ def outcome_of(error: BaseException | None, state: State) -> Outcome:
         return _DONE  # the connection may have ended under its hands: nothing to report
     if isinstance(error, CloseError):
         return Outcome(error.code, error.reason)
-    if isinstance(error, LocalProtocolError) and state is State.LOCAL_CLOSING:
+    if isinstance(error, LocalProtocolError) and not may_send(state):
         return _DONE  # somebody else has begun to close under its hands: nothing to report either
     return _FAILED

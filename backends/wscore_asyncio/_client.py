@@ -27,13 +27,13 @@ from wscore import (
     config_for,
     endpoint_for,
 )
-from wscore.policy import Plan, follow, plan_connection
+from wscore.policy import Plan, follow, opening_failure, plan_connection
 from wscore_sockets import tune
 from wscore_tls import TLSFilter, client_filter
 
 from ._dial import dial, dial_unix
 from ._link import Link
-from ._run import failure, start
+from ._run import start
 from ._session import Session
 
 
@@ -240,4 +240,4 @@ class _Opening:
         elif isinstance(event, Refused):
             self.session.set_exception(HandshakeRefused(event.response))
         elif isinstance(event, Closed):
-            self.session.set_exception(failure(self._link, event))
+            self.session.set_exception(opening_failure(event, self._link.error))

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from inspect import isawaitable, iscoroutinefunction
 from typing import Any, Final
 
-from wscore import Closed, Delivery, Endpoint, Event, Opened, TimedOut, WSCoreError, error_from
+from wscore import Closed, Delivery, Endpoint, Event, Opened
 from wscore.policy import may_send, outcome_of
 
 from ._link import Link
@@ -91,14 +91,3 @@ async def _run_endpoint(endpoint: Endpoint, session: Session, opened: Opened) ->
         raise
     await delivery.deliver_awaiting(event)
     await session.close()  # nothing to say any more: waits until TCP is over, which the core bounds
-
-
-def failure(link: Link, closed: Closed) -> Exception:
-    """Return what kept a connection from opening: what TLS or the socket said before what the core says.
-
-    A broken rule or a timeout is more telling than the socket's error that followed from it.
-    """
-    error = error_from(closed)
-    if link.error is not None and closed.violation is None and not isinstance(error, TimedOut):
-        return link.error
-    return error or WSCoreError("the connection ended before it was open")

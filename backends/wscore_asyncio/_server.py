@@ -40,13 +40,14 @@ from wscore.policy import (
     Router,
     SlowConsumer,
     Verdict,
+    opening_failure,
     printable,
 )
 from wscore_sockets import listen, tune
 from wscore_tls import TLSFilter
 
 from ._link import Link
-from ._run import failure, start
+from ._run import start
 from ._session import Session, log
 
 _DRAIN: Final = 10.0  # seconds for handlers to end on shutdown
@@ -92,7 +93,7 @@ class _Visitor:
             self.link.deliver = None
             self.session = self._server.begin(self, self._accepted, event)
         elif isinstance(event, Closed):
-            log.info("no handshake: %s", printable(str(failure(self.link, event))))
+            log.info("no handshake: %s", printable(str(opening_failure(event, self.link.error))))
 
     def answer(self, gate: Gate, request: Request, verdict: Verdict) -> None:
         """Accept the request, or respond to it."""

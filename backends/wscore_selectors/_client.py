@@ -26,14 +26,13 @@ from wscore import (
     TimedOut,
     Timer,
 )
-from wscore.policy import Plan, follow, interleave, printable
+from wscore.policy import Plan, follow, interleave, opening_failure, printable
 from wscore_sockets import dial, look_up
 from wscore_tls import TLSFilter, client_context, client_filter
 
 from ._dial import Dial, Found
 from ._link import Link
 from ._loop import Loop, log
-from ._server import failure
 from ._session import Session
 from ._timers import TimerHandle
 from ._workers import Workers
@@ -215,7 +214,7 @@ class Dialing:
         elif isinstance(event, Refused):
             self._refused(plan, link, event)
         elif isinstance(event, Closed):
-            self._fail(failure(link, event))
+            self._fail(opening_failure(event, link.error))
 
     def _refused(self, plan: Plan, link: Link, refused: Refused) -> None:
         """Follow a redirect, if that was asked for."""

@@ -21,12 +21,9 @@ from wscore import (
     Opened,
     RequestReceived,
     Role,
-    TimedOut,
-    WSCoreError,
     endpoint_for,
-    error_from,
 )
-from wscore.policy import Accept, Admission, Entry, Gate, SlowConsumer, printable
+from wscore.policy import Accept, Admission, Entry, Gate, SlowConsumer, opening_failure, printable
 from wscore_sockets import is_out_of_resources
 from wscore_tls import TLSFilter
 
@@ -63,7 +60,7 @@ class _Visitor:
         elif isinstance(event, Opened):
             self._server.begin(self, self._accepted, event)
         elif isinstance(event, Closed):
-            log.info("no handshake: %s", printable(str(failure(self.link, event))))
+            log.info("no handshake: %s", printable(str(opening_failure(event, self.link.error))))
 
     def _leave(self) -> None:
         self._server.leave(self)
@@ -298,17 +295,6 @@ class Server:
 
     def _look_whether_closed(self) -> None:
         self.closed = self._gate.closing and not self._visitors
-
-
-def failure(link: Link, closed: Closed) -> Exception:
-    """Return what kept a connection from opening: what TLS or the socket said before what the core says.
-
-    A broken rule or a timeout is more telling than the socket's error that followed from it.
-    """
-    error = error_from(closed)
-    if link.error is not None and closed.violation is None and not isinstance(error, TimedOut):
-        return link.error
-    return error or WSCoreError("the connection ended before it was open")
 
 
 def _ignore(event: Event) -> None:

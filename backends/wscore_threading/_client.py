@@ -22,13 +22,13 @@ from wscore import (
     config_for,
     endpoint_for,
 )
-from wscore.policy import Plan, follow, plan_connection
+from wscore.policy import Plan, follow, opening_failure, plan_connection
 from wscore_sockets import dial, dial_unix
 from wscore_tls import TLSFilter, client_filter
 
 from ._housekeeper import housekeeper
 from ._link import Link
-from ._run import failure, run, wait_for_event
+from ._run import run, wait_for_event
 from ._session import Session
 from ._wire import Wire
 
@@ -188,4 +188,4 @@ def _wait_for_opening(link: Link) -> Opened:
     if isinstance(event, Refused):
         raise HandshakeRefused(event.response)
     assert link.core.closed is not None
-    raise failure(link, link.core.closed)
+    raise opening_failure(link.core.closed, link.error)

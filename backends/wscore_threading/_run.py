@@ -10,9 +10,6 @@ from wscore import (
     Event,
     Opened,
     State,
-    TimedOut,
-    WSCoreError,
-    error_from,
 )
 from wscore.policy import may_send, outcome_of
 
@@ -25,17 +22,6 @@ def wait_for_event(link: Link) -> Event:
     event = link.wait_for_event()
     assert event is not None  # without a timeout there is one, at last `Closed`
     return event
-
-
-def failure(link: Link, closed: Closed) -> Exception:
-    """Return what kept a connection from opening: what TLS or the socket said before what the core says.
-
-    A broken rule or a timeout is more telling than the socket's error that followed from it.
-    """
-    error = error_from(closed)
-    if link.error is not None and closed.violation is None and not isinstance(error, TimedOut):
-        return link.error
-    return error or WSCoreError("the connection ended before it was open")
 
 
 def run(target: Endpoint | Callable[[Any], object], session: Session, opened: Opened) -> None:

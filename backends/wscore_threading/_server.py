@@ -28,13 +28,23 @@ from wscore import (
     Role,
     endpoint_for,
 )
-from wscore.policy import Accept, Admission, Entry, Gate, ProcessRequest, Router, SlowConsumer, printable
+from wscore.policy import (
+    Accept,
+    Admission,
+    Entry,
+    Gate,
+    ProcessRequest,
+    Router,
+    SlowConsumer,
+    opening_failure,
+    printable,
+)
 from wscore_sockets import is_out_of_resources, listen
 from wscore_tls import TLSFilter
 
 from ._housekeeper import housekeeper
 from ._link import Link
-from ._run import failure, run, wait_for_event
+from ._run import run, wait_for_event
 from ._session import Session, log
 from ._wire import Wire
 
@@ -300,7 +310,7 @@ class Server:
         """Read the request and answer it; None when that was not an upgrade."""
         event = wait_for_event(link)
         if isinstance(event, Closed):
-            log.info("no handshake: %s", printable(str(failure(link, event))))
+            log.info("no handshake: %s", printable(str(opening_failure(event, link.error))))
             return None
         assert isinstance(event, RequestReceived)
         verdict = self._gate.decide(event.request)

@@ -109,7 +109,7 @@ def test_row_36_a_forked_child_draws_other_masks() -> None:
     assert len(one) == len(other) == 32 and one != other
 
 
-NUMBERS: list[Any] = [5, 0, 2**20, True, None, 1.5, [1, 2, 3], object()]
+NUMBERS: list[Any] = [5, 0, 2**20, True, None, 1.5, [1, 2, 3], pytest.param(object(), id="an object")]
 
 
 @pytest.mark.parametrize("role", ROLES)

@@ -17,6 +17,7 @@ from support.eventually import PATIENCE, background, eventually
 from support.measure import KIB
 from support.raw import dial, dial_upgraded
 from support.recorder import Recorder
+from support.stopwatch import within
 from support.threaded import echo, echo_server, pair, send_all, url_of
 from support.wire import (
     CLOSE,
@@ -57,10 +58,10 @@ def test_row_15_a_client_that_says_nothing_is_gone_in_time(certificates: Certifi
     for context in (None, certificates.server_context()):
         with wscore_threading.serve(echo, "127.0.0.1", config=config, ssl=context) as server:
             begun = monotonic()
-            with dial(server.port) as mute, dial(server.port) as slow:
+            with within(0.4 + 1.5), dial(server.port) as mute, dial(server.port) as slow:
                 slow.send(b"\x16\x03\x01\x02" if context else b"GET / HT")
                 assert mute.is_lost() and slow.is_lost()
-            assert 0.3 < monotonic() - begun < 0.4 + 1.5
+            assert monotonic() - begun > 0.3
 
 
 def test_row_16_a_frozen_client_costs_little_and_not_for_long() -> None:
@@ -164,9 +165,8 @@ def test_row_64_a_server_leaves_no_handler_behind() -> None:
     peers = [dial_upgraded(server.port) for _ in range(3)] + [dial(server.port)]
     for _ in range(3):
         assert entered.acquire(timeout=PATIENCE)
-    begun = monotonic()
-    server.shutdown(timeout=0.3)
-    assert monotonic() - begun < 0.3 + 1.0 + 1.0
+    with within(0.3 + 1.0 + 1.0):
+        server.shutdown(timeout=0.3)
     eventually(lambda: not threads())
     assert server.sessions == []
     assert len([ended.get(timeout=PATIENCE) for _ in range(3)]) == 3

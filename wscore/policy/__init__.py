@@ -17,7 +17,7 @@ from ._backoff import Backoff, asked_to_wait, parse_retry_after, should_retry
 from ._dial import DialPlan, interleave
 from ._gate import SERVER_FULL, Gate, ProcessRequest, ProcessRequestAwaiting, Verdict
 from ._json import decode_json, encode_json
-from ._outcome import Outcome, may_send, outcome_of
+from ._outcome import Outcome, may_send, opening_failure, outcome_of
 from ._plan import Plan, RedirectRefused, follow, plan_connection
 from ._proxy import ConnectTunnel, Proxy, ProxyRefused, parse_proxy, proxy_from_environment
 from ._redact import printable, redact_headers, redact_target
@@ -57,6 +57,7 @@ __all__ = [
     "interleave",
     "may_send",
     "offer",
+    "opening_failure",
     "outcome_of",
     "parse_basic",
     "parse_proxy",

@@ -6,14 +6,7 @@ has them, so it is only worth something over TLS. `basic_auth` makes a function 
     authenticate = basic_auth({"alice": "correct horse"})
     serve(handler, process_request=authenticate)
 
-It returns a 401 response, or None: go on. To have more to say, or the session know its user, call it::
-
-    def process_request(request):
-        refusal = authenticate(request)
-        if refusal is not None:
-            return refusal
-        user, _ = parse_basic(request.headers["Authorization"])
-        return Accept(user=user)
+It returns a 401 response, or an `Accept` with the user, whom the session then knows.
 
 How long the answer takes must tell nothing. A comparison that ends at the first difference gives a password
 away letter by letter, and one that is not made at all shows that there is no such user. So user and password
@@ -32,8 +25,10 @@ from typing import Final, TypeAlias
 
 from wscore._http import Request, Response
 
+from ._accept import Accept
+
 Check: TypeAlias = Callable[[str, str], bool]
-Authenticate: TypeAlias = Callable[[Request], Response | None]
+Authenticate: TypeAlias = Callable[[Request], Accept | Response]
 
 # Section 2 wants token68; of that, what is whole Base64 with its padding. Blocks of four: nothing backtracks.
 _BASIC: Final = re.compile(
@@ -54,9 +49,9 @@ def basic_auth(credentials: Mapping[str, str] | Check, realm: str = "restricted"
         realm: what they are for, in ASCII; programs show it to their users.
 
     Returns:
-        A function of the request. It returns None for the right credentials, and otherwise the response to
-        be sent: status 401, which asks for them. It raises TypeError when ``credentials`` returned anything
-        but a bool: a coroutine would let everybody in.
+        A function of the request. It returns an `Accept` with the user for the right credentials, and
+        otherwise the response to be sent: status 401, which asks for them. It raises TypeError when
+        ``credentials`` returned anything but a bool: a coroutine would let everybody in.
 
     Raises:
         ValueError: a user with a colon; a control character; a realm outside ASCII. Nothing is repeated.
@@ -68,7 +63,7 @@ def basic_auth(credentials: Mapping[str, str] | Check, realm: str = "restricted"
     refusal = Response(401, [challenge], b"user name and password, please\n")
     is_right = _check_of(credentials) if isinstance(credentials, Mapping) else credentials
 
-    def authenticate(request: Request) -> Response | None:
+    def authenticate(request: Request) -> Accept | Response:
         # RFC 9110 section 5.3: the field is no list; of two, neither is believed.
         values = request.headers.get_all("authorization")
         pair = parse_basic(values[0]) if len(values) == 1 else None
@@ -77,7 +72,7 @@ def basic_auth(credentials: Mapping[str, str] | Check, realm: str = "restricted"
         answer: object = is_right(*pair)
         if not isinstance(answer, bool):
             raise TypeError(f"the function that checks credentials must return a bool, not {type(answer)}")
-        return None if answer else refusal
+        return Accept(user=pair[0]) if answer else refusal
 
     return authenticate
 

@@ -1,10 +1,18 @@
-"""How a handler's end becomes a close: which code, and is it worth a line in the log."""
+"""What to say of an end: how a handler's end becomes a close, and what kept a connection from opening."""
 
 from dataclasses import dataclass
 from typing import Final
 
 from wscore._codes import CloseCode
-from wscore._errors import CloseError, ConnectionClosed, LocalProtocolError
+from wscore._errors import (
+    CloseError,
+    ConnectionClosed,
+    LocalProtocolError,
+    TimedOut,
+    WSCoreError,
+    error_from,
+)
+from wscore._events import Closed
 from wscore._lifecycle import State
 
 
@@ -45,3 +53,18 @@ def outcome_of(error: BaseException | None, state: State) -> Outcome:
     if isinstance(error, LocalProtocolError) and not may_send(state):
         return _DONE  # somebody else has begun to close under its hands: nothing to report either
     return _FAILED
+
+
+def opening_failure(closed: Closed, lost: Exception | None) -> Exception:
+    """Return what kept a connection from opening: what TLS or the socket said before what the core says.
+
+    A broken rule or a timeout is more telling than the socket's error that followed from it.
+
+    Args:
+        closed: how the core saw it.
+        lost: what TLS or the socket raised; None: nothing.
+    """
+    error = error_from(closed)
+    if lost is not None and closed.violation is None and not isinstance(error, TimedOut):
+        return lost
+    return error or WSCoreError("the connection ended before it was open")

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wscore._http import Headers, Request, Response
+from wscore.policy._accept import Accept
 from wscore.policy._auth import basic_auth, basic_authorization, parse_basic
 
 USERS = {"Aladdin": "open sesame", "alice": "", "": "nobody", "jürgen": "pass:wört €"}
@@ -117,8 +118,8 @@ def test_reading_never_raises(value: str) -> None:
 
 
 @pytest.mark.parametrize(("user", "password"), USERS.items())
-def test_users_with_their_passwords_go_on(user: str, password: str) -> None:
-    assert basic_auth(USERS)(asking(basic_authorization(user, password))) is None
+def test_users_with_their_passwords_go_on_and_are_known(user: str, password: str) -> None:
+    assert basic_auth(USERS)(asking(basic_authorization(user, password))) == Accept(user=user)
 
 
 @pytest.mark.parametrize(
@@ -133,7 +134,7 @@ def test_users_with_their_passwords_go_on(user: str, password: str) -> None:
 )
 def test_all_others_get_401(value: str) -> None:
     refusal = basic_auth(USERS)(asking(value))
-    assert refusal is not None and refusal.status == 401
+    assert isinstance(refusal, Response) and refusal.status == 401
 
 
 def test_who_says_nothing_is_asked() -> None:
@@ -148,17 +149,18 @@ def test_who_says_nothing_is_asked() -> None:
 def test_of_two_answers_neither_is_believed() -> None:
     good = basic_authorization("Aladdin", "open sesame")
     refusal = basic_auth(USERS)(asking(good, good))
-    assert refusal is not None and refusal.status == 401
+    assert isinstance(refusal, Response) and refusal.status == 401
 
 
 def test_nobody_is_let_in_where_there_is_nobody() -> None:
     for value in (encoded(":"), encoded("a:b")):
-        assert basic_auth({})(asking(value)) is not None
+        assert isinstance(basic_auth({})(asking(value)), Response)
 
 
 def test_the_place_in_the_list_makes_no_difference() -> None:
     check = basic_auth({str(number): f"p{number}" for number in range(5)})
-    allowed = [pair for pair in range(25) if check(asking(encoded(f"{pair // 5}:p{pair % 5}"))) is None]
+    asked = [check(asking(encoded(f"{pair // 5}:p{pair % 5}"))) for pair in range(25)]
+    allowed = [pair for pair, answer in enumerate(asked) if isinstance(answer, Accept)]
     assert allowed == [0, 6, 12, 18, 24]
 
 
@@ -166,7 +168,7 @@ def test_later_changes_to_the_mapping_change_nothing() -> None:
     users = dict(USERS)
     check = basic_auth(users)
     users.clear()
-    assert check(asking(encoded("Aladdin:open sesame"))) is None
+    assert check(asking(encoded("Aladdin:open sesame"))) == Accept(user="Aladdin")
 
 
 # The challenge.
@@ -178,13 +180,13 @@ def test_later_changes_to_the_mapping_change_nothing() -> None:
 )
 def test_the_realm_is_a_quoted_string(realm: str, quoted: str) -> None:
     refusal = basic_auth(USERS, realm)(asking())
-    assert refusal is not None
+    assert isinstance(refusal, Response)
     assert refusal.headers["WWW-Authenticate"] == f'Basic realm={quoted}, charset="UTF-8"'
 
 
 def test_without_a_name_the_realm_is_restricted() -> None:
     refusal = basic_auth(USERS)(asking())
-    assert refusal is not None and 'realm="restricted"' in refusal.headers["WWW-Authenticate"]
+    assert isinstance(refusal, Response) and 'realm="restricted"' in refusal.headers["WWW-Authenticate"]
 
 
 @pytest.mark.parametrize("realm", ["a\r\nSet-Cookie: x=y", "a\n", "\x00", "\x7f", "Büro", "\u2028"])
@@ -204,9 +206,9 @@ def test_a_function_is_asked_about_user_and_password() -> None:
         return password == "yes"
 
     check = basic_auth(knows)
-    assert check(asking(encoded("a:yes"))) is None
+    assert check(asking(encoded("a:yes"))) == Accept(user="a")
     refusal = check(asking(encoded("a:no")))
-    assert refusal is not None and refusal.status == 401
+    assert isinstance(refusal, Response) and refusal.status == 401
     assert asked == [("a", "yes"), ("a", "no")]
 
 
@@ -215,7 +217,7 @@ def test_a_function_is_not_asked_about_nobody() -> None:
         raise AssertionError
 
     for request in (asking(), asking("Bearer x"), asking(encoded("a:b"), encoded("a:b"))):
-        assert basic_auth(unasked)(request) is not None
+        assert isinstance(basic_auth(unasked)(request), Response)
 
 
 @pytest.mark.parametrize("answer", [None, 0, 1, "yes", object()])

@@ -17,6 +17,9 @@ as it arrives, unmasked, in chunks; a control frame (at most 125 bytes) whole.
             case Progress.CONTROL:   # parser.opcode, parser.payload, whole
             case Progress.FAILED:    # parser.violation
 
+Most messages are short, come in one frame, and are there as a whole. `read_message` takes one of these in a
+single step; asked before `advance`, it leaves everything else to that, what breaks a rule included.
+
 Writing. `encode_frame` gives one frame as a list of pieces: the header joined with a short payload, or
 the header and a long payload as it is, which is not copied unless it must be masked. `cut_message` gives a
 message as such frames.
@@ -33,6 +36,10 @@ from ._violations import Violation
 _CONTROL_LIMIT: Final = 125
 _RSV1: Final = 0x40  # RFC 7692 section 6: "per-message compressed"
 _JOIN_BELOW: Final = 4096  # one copy of so few bytes is cheaper than a second piece on the way to the kernel
+_TEXT: Final = Opcode.TEXT
+_BINARY: Final = Opcode.BINARY
+_WHOLE_TEXT: Final = 0x80 | int(Opcode.TEXT)  # FIN, and no reserved bit
+_WHOLE_BINARY: Final = 0x80 | int(Opcode.BINARY)
 _DATA_OPCODES: Final = (int(Opcode.TEXT), int(Opcode.BINARY))
 _OPCODES: Final = {int(opcode): opcode for opcode in Opcode}
 
@@ -62,8 +69,10 @@ class FrameParser:
 
     __slots__ = (
         "_buffer",
+        "_header_size",
         "_in_frame",
         "_key",
+        "_mask_bit",
         "_masked",
         "_max_frame",
         "_message_open",
@@ -82,6 +91,8 @@ class FrameParser:
 
     def __init__(self, role: Role, max_frame: int | None) -> None:
         self._masked: bool = role is Role.SERVER  # 5.1: clients mask, servers do not
+        self._mask_bit: int = 0x80 if self._masked else 0
+        self._header_size: int = 6 if self._masked else 2  # at least
         self._max_frame: int | None = max_frame
         self._buffer: bytes = b""
         self._position: int = 0
@@ -133,6 +144,36 @@ class FrameParser:
             self.violation = self._check_first(self._buffer[self._position])
             return Progress.NEED_DATA if self.violation is None else Progress.FAILED
         return self._read_header(available)
+
+    def read_message(self, limit: int) -> bool:
+        """Read the next frame if it is a whole, plain message of at most limit bytes, and all of it is there.
+
+        Returns:
+            True: `opcode` and `payload` are set. False: nothing has changed; see what `advance` says.
+        """
+        buffer, position = self._buffer, self._position
+        start = position + self._header_size
+        if len(buffer) < start or self._in_frame or self._message_open or self.violation is not None:
+            return False
+        first = buffer[position]
+        length = buffer[position + 1] - self._mask_bit  # a wrong mask bit makes it negative, or above 127
+        if (first != _WHOLE_TEXT and first != _WHOLE_BINARY) or not 0 <= length <= 126:
+            return False
+        if length == 126:
+            start += 2
+            if len(buffer) < start:
+                return False
+            length = buffer[position + 2] << 8 | buffer[position + 3]
+            if length <= _CONTROL_LIMIT:
+                return False
+        end = start + length
+        if length > limit or len(buffer) < end:
+            return False
+        payload = buffer[start:end]
+        self.payload = apply_mask(payload, buffer[start - 4 : start]) if self._mask_bit else payload
+        self.opcode = _TEXT if first == _WHOLE_TEXT else _BINARY
+        self._position = end
+        return True
 
     def _read_header(self, available: int) -> Progress:
         """Read a header if all of it is there; check whatever is there."""

@@ -63,8 +63,12 @@ class Inbox:
 
     def put_message(self, message: str | bytes | Fragment, size: int) -> None:
         """Queue a message, or a part of one, that has size bytes."""
-        self._append(message, size + _OVERHEAD)
+        size += _OVERHEAD
+        self._events.append(message)
+        self._sizes.append(size)
+        self._waiting += 1
         self.messages += 1
+        self.charged += size
         if self.charged >= self._high:
             self.full = True
 
@@ -74,13 +78,9 @@ class Inbox:
             if len(self._controls) == _CONTROL_KEPT:
                 self._drop_oldest_control()
             self._controls.append(self._cut + len(self._events))
-        self._append(event, 0)
-
-    def _append(self, event: Event, size: int) -> None:
         self._events.append(event)
-        self._sizes.append(size)
+        self._sizes.append(0)
         self._waiting += 1
-        self.charged += size
 
     def _drop_oldest_control(self) -> None:
         """Leave a gap where it was; close the gaps when they have become many."""
@@ -99,26 +99,33 @@ class Inbox:
 
     def next(self) -> Event | None:
         """Take the oldest event; None when nothing waits."""
-        event: Event | None = None
-        while event is None and self._head < len(self._events):
-            event = self._events[self._head]
-            self._events[self._head] = None
-            self._head += 1
-        if event is not None:
-            self._account(event, self._sizes[self._head - 1])
-        if self._head == len(self._events) or self._head >= _CUT_AT:
-            self._cut += self._head
-            del self._events[: self._head]
-            del self._sizes[: self._head]
-            self._head = 0
-        return event
+        events, head = self._events, self._head
+        while head < len(events):
+            event, size = events[head], self._sizes[head]
+            events[head] = None
+            head += 1
+            if head == len(events) or head >= _CUT_AT:
+                head = self._cut_off(head)
+            if event is not None:
+                self._head = head
+                self._account(event, size)
+                return event
+        self._head = head
+        return None
+
+    def _cut_off(self, head: int) -> int:
+        """Forget the places before head; return where it is then."""
+        self._cut += head
+        del self._events[:head]
+        del self._sizes[:head]
+        return 0
 
     def _account(self, event: Event, size: int) -> None:
         """Give back what the event was charged."""
         self._waiting -= 1
-        self.charged -= size
-        if isinstance(event, (str, bytes, Fragment)):
+        if size:  # only messages and their parts are charged
             self.messages -= 1
+            self.charged -= size
             if self.charged <= self._low:
                 self.full = False
         elif isinstance(event, (PingReceived, PongReceived)):

@@ -23,6 +23,7 @@ from ._extension import Codec
 from ._utf8 import Utf8Validator
 from ._violations import Violation
 
+_WHOLE_LIMIT: Final = 0xFFFF  # bytes; longer messages rarely come in one piece
 _FLUSH: Final = 8  # bytes that each fragment may cost its encoder
 _SMALL: Final = 1024  # from here on a chunk is worth an object of its own
 
@@ -83,6 +84,14 @@ class MessageAssembler:
         self.ready_size: int = 0
         self.skipping: bool = False
         self.violation: Violation | None = None
+
+    def whole_limit(self) -> int:
+        """Return how long a message may be that needs nobody to put it together; -1: none may."""
+        limits = [self._max_text, self._max_binary, _WHOLE_LIMIT]
+        one_frame_too_many = self._max_fragments is not None and self._max_fragments < 1
+        if self._streaming or one_frame_too_many:
+            return -1
+        return min(limit for limit in limits if limit is not None)
 
     def use(self, codec: Codec) -> None:
         """Decode marked messages with codec."""

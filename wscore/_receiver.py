@@ -7,7 +7,7 @@ a few bytes that stand for many never fill more than the inbox and one message.
 """
 
 from enum import Enum
-from typing import final
+from typing import Final, final
 
 from ._codes import Opcode, Role
 from ._config import Limits
@@ -18,6 +18,8 @@ from ._inbox import Inbox
 from ._messages import MessageAssembler
 from ._stats import Stats
 from ._violations import Violation
+
+_TEXT: Final = Opcode.TEXT
 
 
 class Arrival(Enum):
@@ -50,6 +52,7 @@ class Receiver:
         "_inbox",
         "_parser",
         "_stats",
+        "_whole_limit",
         "data_arrived",
         "discarding",
         "dropped",
@@ -64,6 +67,9 @@ class Receiver:
     ) -> None:
         self._parser: FrameParser = FrameParser(role, limits.max_frame_size)
         self._assembler: MessageAssembler = MessageAssembler(limits, streaming=streaming)
+        self._whole_limit: int = self._assembler.whole_limit()
+        if limits.max_frame_size is not None:
+            self._whole_limit = min(self._whole_limit, limits.max_frame_size)
         self._extended: bool = False
         self._drop_counted: bool = False  # the message at hand is among the dropped
         self._inbox: Inbox = inbox
@@ -98,10 +104,14 @@ class Receiver:
 
     def advance(self) -> Arrival:
         """Parse until there is a reason to stop."""
-        parser, assembler = self._parser, self._assembler
+        parser, assembler, limit = self._parser, self._assembler, self._whole_limit
         while not self.paused:
             if self._extended and assembler.decoding:
                 good = assembler.step()
+            elif parser.read_message(limit):
+                if not self._take_whole(parser.opcode, parser.payload):
+                    return Arrival.FAILED
+                continue
             else:
                 progress = parser.advance()
                 if progress is Progress.NEED_DATA:
@@ -114,12 +124,12 @@ class Receiver:
                     return Arrival.FAILED
                 if progress is Progress.HEADER:
                     self._stats.frames_received += 1
+                    self._stats.encoded_received += parser.length
                     good = assembler.begin_frame(
                         parser.opcode, parser.final, parser.length, marked=parser.marked
                     )
                 else:
                     self.data_arrived = True
-                    self._stats.encoded_received += len(parser.payload)
                     good = assembler.add(parser.payload, parser.frame_done)
             if assembler.ready is not None:
                 self._take_ready()  # also if a rule was broken behind it
@@ -128,11 +138,30 @@ class Receiver:
                 return Arrival.FAILED
         return Arrival.PAUSED
 
+    def _take_whole(self, opcode: Opcode, payload: bytes) -> bool:
+        """Queue a message that came in one piece; False when it breaks a rule."""
+        size, stats = len(payload), self._stats
+        message: str | bytes = payload
+        self.data_arrived = True
+        stats.frames_received += 1
+        stats.encoded_received += size
+        if opcode is _TEXT:
+            try:
+                message = payload.decode("utf-8")
+            except UnicodeDecodeError:
+                self.violation = Violation.INVALID_UTF8
+                return False
+        self._queue(message, size, final=True)
+        return True
+
     def _take_ready(self) -> None:
-        """Queue a message or a part of one, unless there is no room and messages may be dropped."""
+        """Queue what the assembler has made."""
         event, size = self._assembler.take(), self._assembler.ready_size
         assert event is not None
-        final = not isinstance(event, Fragment) or event.final
+        self._queue(event, size, final=not isinstance(event, Fragment) or event.final)
+
+    def _queue(self, event: str | bytes | Fragment, size: int, *, final: bool) -> None:
+        """Queue a message or a part of one, unless there is no room and messages may be dropped."""
         self._stats.messages_received += final
         self._stats.payload_received += size
         may_drop = self.discarding or (self.finishing and self._extended)

@@ -15,7 +15,8 @@ class Stats:
         messages_received, messages_sent: complete text and binary messages.
         frames_received, frames_sent: the data frames that they came and went in.
         payload_received, payload_sent: their bytes; text is counted as UTF-8.
-        encoded_received, encoded_sent: the same bytes as they travelled, compressed if they were.
+        encoded_received, encoded_sent: the same as it travelled, compressed if it was; what is received
+            counts with a frame's header.
         wire_received, wire_sent: bytes of the stream.
         pings_received, pongs_received: control frames of the peer.
     """

@@ -105,9 +105,9 @@ class Conversation:
         hint = "; Ctrl-D ends the conversation" if self._screen.interactive else ""
         compressed = ", compressed" if self._session.extensions else ""
         self._screen.notice(f"connected{agreed}{compressed}{hint}")
-        threading.Thread(target=self._print, name="wscore printer", daemon=True).start()
-        threading.Thread(target=self._type, name="wscore typist", daemon=True).start()
         try:
+            threading.Thread(target=self._print, name="wscore printer", daemon=True).start()
+            threading.Thread(target=self._type, name="wscore typist", daemon=True).start()
             self._wait()
         except KeyboardInterrupt:
             self._interrupted()

@@ -10,8 +10,9 @@ vectors as possible run early, those that begin with the standard handshake are 
 import ast
 import sys
 from collections import Counter
+from functools import cache
 from pathlib import Path
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Any, Final
 
 import wscore
@@ -114,15 +115,21 @@ def _made_open(vector: Vector) -> Vector:
     return Vector(vector.file, {**data, "established": {}})
 
 
+@cache
+def _module_of(code: CodeType) -> str | None:
+    """Return which module of the core a function belongs to; None: to none, or it does not count."""
+    path, name = Path(code.co_filename), code.co_qualname
+    counts = path.parent == CORE and ".__" not in name and name not in _WITHOUT_OPENING
+    return path.stem if counts else None
+
+
 def trace(vector: Vector) -> tuple[set[str], list[Outcome]]:
     """Play a vector; return the modules of the core whose functions ran, and what came out."""
     seen: set[str] = set()
 
     def note(frame: FrameType, event: str, _: object) -> None:
-        code = frame.f_code
-        path, name = Path(code.co_filename), code.co_qualname
-        if event == "call" and path.parent == CORE and ".__" not in name and name not in _WITHOUT_OPENING:
-            seen.add(path.stem)
+        if event == "call" and (module := _module_of(frame.f_code)) is not None:
+            seen.add(module)
 
     player = Player(vector, WHOLE)
     previous = sys.getprofile()

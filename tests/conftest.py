@@ -2,6 +2,7 @@
 
 import gc
 
+import hypothesis as _  # before the collector forgets: it minds being imported behind that
 import pytest
 
 

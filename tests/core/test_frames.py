@@ -387,3 +387,89 @@ def test_each_frame_of_a_cut_message_has_a_key_of_its_own() -> None:
 def test_a_part_of_a_message_that_goes_on_is_written_with_the_opcode_it_is_given() -> None:
     frames = cut_message(Opcode.CONTINUATION, b"abc", 2)
     assert [b"".join(pieces) for pieces in frames] == [b"\x00\x02ab", b"\x80\x01c"]
+
+
+# Whole messages, in one step.
+
+SIZES = (0, 1, 125, 126, 127, 1000, 65535)
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("opcode", [TEXT, BINARY])
+def test_a_whole_message_is_read_in_one_step_and_as_the_other_steps_do(
+    role: Role, size: int, opcode: int
+) -> None:
+    payload, masked = bytes(range(256)) * 256, role is Role.SERVER
+    stream = frame(opcode, payload[:size], masked=masked)
+    parser = a_parser(role)
+    parser.feed(stream + stream)
+    for _ in range(2):
+        assert parser.read_message(size)
+        assert (parser.opcode, parser.payload) == (opcode, payload[:size])
+        assert parser.opcode in Opcode
+    assert parser.unread == 0
+    assert not parser.read_message(size)
+    assert read(a_parser(role), stream).frames == [(opcode, True, payload[:size])]
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("size", SIZES)
+def test_a_message_that_is_not_all_there_is_left_to_the_other_steps(role: Role, size: int) -> None:
+    stream = frame(BINARY, bytes(size), masked=role is Role.SERVER)
+    for cut in {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, len(stream) // 2, len(stream) - 1}:
+        if cut < len(stream):
+            parser = a_parser(role)
+            parser.feed(stream[:cut])
+            assert not parser.read_message(65535)
+            assert parser.unread == cut
+            parser.feed(stream[cut:])
+            assert parser.read_message(65535)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_every_other_first_pair_of_bytes_is_left_to_the_other_steps(role: Role) -> None:
+    masked = role is Role.SERVER
+    for first in range(256):
+        for second in range(256):
+            length = second & 0x7F
+            plain = first in (0x80 | TEXT, 0x80 | BINARY) and bool(second & 0x80) is masked
+            parser = a_parser(role)
+            parser.feed(bytes([first, second]) + bytes(140))
+            assert parser.read_message(65535) is (plain and length <= 125), (first, second)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_lengths_in_a_wrong_or_long_form_are_left_to_the_other_steps(role: Role) -> None:
+    bit = 0x80 if role is Role.SERVER else 0
+    for head in (b"\x00\x00", b"\x00\x7d", b"\x00" * 8, (70_000).to_bytes(8, "big")):
+        parser = a_parser(role)
+        parser.feed(bytes([0x80 | BINARY, bit | (126 if len(head) == 2 else 127)]) + head + bytes(70_010))
+        assert not parser.read_message(1_000_000)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_message_over_the_limit_is_left_to_the_other_steps(role: Role) -> None:
+    stream = frame(BINARY, bytes(200), masked=role is Role.SERVER)
+    for limit, read_it in ((199, False), (200, True), (-1, False)):
+        parser = a_parser(role)
+        parser.feed(stream)
+        assert parser.read_message(limit) is read_it
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_within_a_message_or_a_frame_or_behind_a_fault_no_whole_message_is_read(role: Role) -> None:
+    masked = role is Role.SERVER
+    whole = frame(TEXT, b"x", masked=masked)
+    within = a_parser(role, in_fragment=True)
+    within.feed(whole)
+    assert not within.read_message(10)
+    half = a_parser(role)
+    read(half, frame(BINARY, bytes(20), masked=masked)[:-10])
+    half.feed(whole)
+    assert not half.read_message(10)
+    broken = a_parser(role)
+    read(broken, b"\xff\xff")
+    broken.discard()
+    broken.feed(whole)
+    assert not broken.read_message(10)

@@ -590,3 +590,22 @@ def test_what_was_forgotten_is_not_decoded_on() -> None:
     assert not parts.decoding
     asked = list(codec.calls)
     assert not parts.decoding and codec.calls == asked
+
+
+@pytest.mark.parametrize(
+    ("limits", "streaming", "limit"),
+    [
+        (Limits(), False, 65535),
+        (Limits(max_message_size=None), False, 65535),
+        (Limits(max_message_size=10), False, 10),
+        (Limits(max_message_size=10, max_text_size=7), False, 7),
+        (Limits(max_message_size=None, max_binary_size=0), False, 0),
+        (Limits(max_fragments=1), False, 65535),
+        (Limits(max_fragments=0), False, -1),
+        (Limits(), True, -1),
+    ],
+)
+def test_how_long_a_message_in_one_frame_may_be_that_needs_no_assembly(
+    limits: Limits, streaming: bool, limit: int
+) -> None:
+    assert MessageAssembler(limits, streaming=streaming).whole_limit() == limit

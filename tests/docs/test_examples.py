@@ -49,6 +49,7 @@ def test_every_example_is_run_here() -> None:
         "chat_room.py",
         "echo_server.py",
         "extension.py",
+        "trio_driver.py",
     }
 
 

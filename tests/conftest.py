@@ -2,7 +2,7 @@
 
 import gc
 
-import hypothesis as _  # before the collector forgets: it minds being imported behind that
+import hypothesis  # noqa: F401  # before the collector forgets: it minds being imported after that
 import pytest
 
 

@@ -364,7 +364,8 @@ class Connection:
         """
         payload = encode_text(text)
         check_choice(compress)
-        self._check_can_send()
+        if self._state is not _OPEN or self._outbox.crowded:
+            self._check_can_send()
         self._sender.message(Opcode.TEXT, payload, compress)
 
     def send_bytes(self, data: bytes | bytearray | memoryview, *, compress: bool | None = None) -> None:
@@ -381,7 +382,8 @@ class Connection:
         """
         payload = encode_bytes(data)
         check_choice(compress)
-        self._check_can_send()
+        if self._state is not _OPEN or self._outbox.crowded:
+            self._check_can_send()
         self._sender.message(Opcode.BINARY, payload, compress)
 
     def send_fragment(

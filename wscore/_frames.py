@@ -41,6 +41,10 @@ _BINARY: Final = Opcode.BINARY
 _WHOLE_TEXT: Final = 0x80 | int(Opcode.TEXT)  # FIN, and no reserved bit
 _WHOLE_BINARY: Final = 0x80 | int(Opcode.BINARY)
 _DATA_OPCODES: Final = (int(Opcode.TEXT), int(Opcode.BINARY))
+_SHORT_HEADERS: Final = {
+    first: [bytes((first, length)) for length in range(_CONTROL_LIMIT + 1)]
+    for first in (_WHOLE_TEXT, _WHOLE_BINARY)
+}
 _OPCODES: Final = {int(opcode): opcode for opcode in Opcode}
 
 
@@ -299,11 +303,14 @@ def encode_frame(
         One piece, or header and payload apart when the payload is long.
     """
     first = (0x80 if final else 0) | (_RSV1 if marked else 0) | opcode
-    header = _encode_header(first, len(payload), key is not None)
+    length = len(payload)
+    if key is None and length <= _CONTROL_LIMIT and first in _SHORT_HEADERS:
+        return [_SHORT_HEADERS[first][length] + payload]
+    header = _encode_header(first, length, key is not None)
     if key is not None:
         header += key
         payload = apply_mask(payload, key)
-    if len(payload) < _JOIN_BELOW:
+    if length < _JOIN_BELOW:
         return [header + payload]
     return [header, payload]
 

@@ -90,6 +90,11 @@ class Outbox:
         return self.buffered == 0
 
     @property
+    def crowded(self) -> bool:
+        """Tell whether too much waits for another message to be queued."""
+        return self.waiting + self.held + self.given > self.limit
+
+    @property
     def has_data(self) -> bool:
         """Tell whether `take` would give something."""
         return self.waiting > 0
@@ -99,10 +104,13 @@ class Outbox:
         if self._gone:
             return
         self._frames.append(frame)
+        size = 0
         for piece in frame:
-            self._queued += len(piece)
-            self.waiting += len(piece)
-        self._check_high()
+            size += len(piece)
+        self._queued += size
+        self.waiting += size
+        if self.waiting + self.given > self._high:
+            self.writable = False
 
     def put_control(self, frame: list[bytes]) -> None:
         """Queue a ping or pong: where messages are cut into frames it need not wait for the last of them."""
@@ -177,10 +185,11 @@ class Outbox:
             pieces += _flatten(self._urgent)
             self._urgent = []
         pieces += _flatten(self._take_frames())
-        joined = _join_small(pieces)
-        self.given = sum(map(len, joined))
+        self.given = sum(map(len, pieces))
         self.waiting = self._queued
-        return joined
+        if self.given >= _JOIN_BELOW:
+            return _join_small(pieces)
+        return [b"".join(pieces)] if pieces else []
 
     def _take_frames(self) -> list[list[bytes]]:
         """Take the frames that may leave now, at least one if there is any."""

@@ -47,7 +47,7 @@ class Gate:
         config: for its connections; None: the defaults.
         subprotocols: supported ones, in order of preference.
         process_request: the application's say; see `Verdict`.
-        hosts: names that are served here, without ports; None: any.
+        hosts: names that are served here, without ports, an IPv6 address in brackets; None: any.
         report: takes a sentence, and what the application's function raised, for the log.
 
     Attributes:
@@ -56,7 +56,8 @@ class Gate:
         closing: requests are refused from now on.
 
     Raises:
-        TypeError: handler is none; handlers that stream and such that do not behind one router.
+        TypeError: handler is none; handlers that stream and such that do not behind one router; one string
+            for several subprotocols or hosts.
     """
 
     def __init__(
@@ -69,12 +70,14 @@ class Gate:
         hosts: Sequence[str] | None = None,
         report: Report,
     ) -> None:
+        if isinstance(subprotocols, str) or isinstance(hosts, str):
+            raise TypeError("expected several subprotocols or hosts, not one string")
         self._handler = handler
         self.config = _common_config(handler, config, chosen_later=process_request is not None)
         self._subprotocols = tuple(subprotocols)
         self._process_request = process_request
         self.asks = process_request is not None
-        self._hosts = None if hosts is None else frozenset(host.lower() for host in hosts)
+        self._hosts = None if hosts is None else frozenset(host.lower().removesuffix(".") for host in hosts)
         self._report = report
         self.closing = False
 
@@ -148,7 +151,7 @@ class Gate:
     def _find_handler(self, request: Request, accept: Accept) -> Verdict:
         """Fill in what serves the connection."""
         if accept.handler is not None:
-            return accept
+            return self._check_chosen(accept, accept.handler)
         if not isinstance(self._handler, Router):
             return replace(accept, handler=self._handler)
         route = self._handler.match(request.target.partition("?")[0])
@@ -159,6 +162,16 @@ class Gate:
             accept = replace(accept, subprotocol=chosen or "")
         parameters = {**route.parameters, **accept.path_parameters}
         return replace(accept, handler=route.handler, path_parameters=parameters)
+
+    def _check_chosen(self, accept: Accept, handler: Handler) -> Verdict:
+        """Refuse a handler of the application's choice that would not get its messages."""
+        try:
+            fits = config_for(handler, self.config).stream is self.config.stream
+        except TypeError as error:
+            return self._broken("process_request chose a handler that cannot serve here", error)
+        if not fits:
+            return self._broken("process_request chose a handler with the hook on_fragment; others have none", None)
+        return accept
 
     def _subprotocol(self, request: Request, accept: Accept) -> str | None:
         if accept.subprotocol is None:

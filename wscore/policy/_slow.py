@@ -79,7 +79,11 @@ class Backlog:
     def release(self, core: Connection) -> None:
         """Hand over what has room now, oldest first. Then drain."""
         while self._messages and core.writable and core.state is State.OPEN:
-            core.send_prepared(self._messages.popleft())
+            try:
+                core.send_prepared(self._messages[0])
+            except WriteBufferFull:
+                return  # what is held behind a message under way is not seen in `writable`
+            self._messages.popleft()
 
 
 def offer(

@@ -396,13 +396,13 @@ def test_what_waits_in_batches_is_dropped_when_the_stream_is_gone() -> None:
 
 
 def test_what_waits_is_held_and_was_given_out_makes_it_crowded_above_the_limit() -> None:
-    outbox = Outbox(Limits(outbox_limit=10))
-    outbox.put([b"1234"])
-    outbox.take(lambda: None)
-    outbox.put([b"123"])
-    outbox.hold(3)
-    assert not outbox.crowded
-    outbox.hold(1)
-    assert outbox.crowded
-    outbox.note_departed()
-    assert not outbox.crowded
+    box = Outbox(Limits(outbox_limit=10))
+    box.put([b"1234"])
+    box.take(no_key)
+    box.put([b"123"])
+    box.hold(3)
+    assert not box.crowded
+    box.hold(1)
+    assert box.crowded
+    box.note_departed()
+    assert not box.crowded

@@ -20,7 +20,15 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = {"wscore", "wscore_threading", "wscore_tls", "wscore_cli"}
+PACKAGES = {
+    "wscore",
+    "wscore_asyncio",
+    "wscore_cli",
+    "wscore_selectors",
+    "wscore_sockets",
+    "wscore_threading",
+    "wscore_tls",
+}
 VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
 NOT_SOURCES = shutil.ignore_patterns(
     ".git", ".tox", "*venv", "dist", "__pycache__", ".*_cache", ".hypothesis"
@@ -89,7 +97,7 @@ def ask(environment: Path, code: str) -> str:
     return run(environment / "python", "-I", "-W", "error", "-c", code, cwd=environment)
 
 
-def test_the_wheel_holds_the_four_packages_and_nothing_else(distributions: Distributions) -> None:
+def test_the_wheel_holds_the_packages_and_nothing_else(distributions: Distributions) -> None:
     names = {PurePosixPath(name).parts[0] for name in contents(distributions.wheel)}
     assert names == PACKAGES | {f"python_wscore-{VERSION}.dist-info"}
 

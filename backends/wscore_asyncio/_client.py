@@ -163,24 +163,43 @@ async def _connect(plan: Plan, options: _Options) -> Session:
 
 async def _open(plan: Plan, options: _Options) -> Session:
     """Connect, and drive the opening handshake to its end."""
-    target = None if options.handler is None else endpoint_for(options.handler)  # may raise
-    loop = asyncio.get_running_loop()
-    core = Connection(Role.CLIENT, options.config, now=monotonic())
-    core.send_request(plan.address, headers=plan.headers, subprotocols=options.subprotocols, now=monotonic())
-    sock, proxy_tls = await _dial_in_time(plan, options, core)
+    sock = options.sock
+    opening: _Opening | None = None
     try:
+        target = None if options.handler is None else endpoint_for(options.handler)  # may raise
+        core = Connection(Role.CLIENT, options.config, now=monotonic())
+        core.send_request(
+            plan.address, headers=plan.headers, subprotocols=options.subprotocols, now=monotonic()
+        )
+        sock, proxy_tls = await _dial_in_time(plan, options, core)
         tune(sock)
-        link = Link(core, client_filter(options.host_to_trust(plan), options.ssl, proxy_tls), loop)
-        opening = _Opening(link, target, (sock.getsockname(), sock.getpeername()), secure=plan.address.secure)
-        await loop.create_connection(lambda: link, sock=sock)
-    except BaseException:
-        sock.close()
-        raise
-    try:
+        loop = asyncio.get_running_loop()
+        opening = _Opening(
+            Link(core, client_filter(options.host_to_trust(plan), options.ssl, proxy_tls), loop),
+            target,
+            _addresses(sock),
+            secure=plan.address.secure,
+        )
+        await loop.create_connection(opening.take_link, sock=sock)
+        if opening.is_over:
+            # uvloop has closed the descriptor without telling the socket, which would close it once more: by
+            # then it may be another connection's.
+            sock.detach()
         return await opening.session
     except BaseException:
-        link.abort()
+        if (opening is None or not opening.give_up()) and sock is not None:
+            sock.close()
         raise
+    finally:
+        opening = None  # what is raised knows this frame; it must not be known by it
+
+
+def _addresses(sock: socket.socket) -> tuple[Any, Any]:
+    """Return the addresses of both ends; None for one that has gone already: the transport will tell."""
+    try:
+        return sock.getsockname(), sock.getpeername()
+    except OSError:
+        return sock.getsockname(), None
 
 
 async def _dial_in_time(
@@ -227,6 +246,22 @@ class _Opening:
         self._secure = secure
         self.session: asyncio.Future[Session] = asyncio.get_running_loop().create_future()
         link.deliver = self._take
+
+    def take_link(self) -> Link:
+        """Return what the transport is to drive."""
+        return self._link
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the transport is gone already."""
+        return self._link.is_over
+
+    def give_up(self) -> bool:
+        """End what there is of the connection; tell whether that includes the socket."""
+        if not self.session.cancel() and not self.session.cancelled():
+            self.session.exception()  # somebody has seen it, or it came too late for that
+        self._link.abort()
+        return self._link.is_attached
 
     def _take(self, event: Event) -> None:
         if self.session.done():

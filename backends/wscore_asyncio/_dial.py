@@ -14,6 +14,7 @@ from wscore.policy import ConnectTunnel, DialPlan, Plan, Proxy, interleave
 from wscore_tls import TLSFilter, client_context
 
 _READ_SIZE: Final = 4096
+_NO_LIMIT: Final = 86_400.0  # seconds, for who takes None for a limit of its own
 
 _Found = tuple[int, int, int, str, Any]
 _LocalAddress = tuple[str, int] | None
@@ -155,6 +156,8 @@ async def _dial_socks(plan: Plan, proxy: Proxy, local_address: _LocalAddress) ->
         kind, proxy.host, proxy.port, proxy.username, proxy.password, rdns=proxy.resolves_names
     )
     try:
-        return await socks.connect(plan.address.host, plan.address.port, local_addr=local_address)
+        return await socks.connect(
+            plan.address.host, plan.address.port, timeout=_NO_LIMIT, local_addr=local_address
+        )
     except ProxyError as error:
         raise ConnectionError(f"the SOCKS proxy opened no connection: {error}") from error

@@ -18,12 +18,13 @@ from contextlib import suppress
 from time import monotonic
 from typing import Final, cast, final
 
-from wscore import Connection, Event, Ping, State, TransportAction
+from wscore import Closed, Connection, Event, Ping, State, TransportAction
 from wscore_sockets import drop
 from wscore_tls import NestedTLS, TLSFilter
 
 _EVENTS_AT_ONCE: Final = 1000
 _READ_FIRST: Final = 0.001  # seconds: what has arrived may be what a timer waits for
+_LOOK_EVERY: Final = 1.0  # seconds: how often to look whether output moves that the kernel has no room for
 _JOIN_BELOW: Final = 128 * 1024  # bytes; bigger output is not worth a copy to save a system call
 
 
@@ -34,7 +35,7 @@ class Link(asyncio.Protocol):
     Attributes:
         core: what it drives.
         deliver: takes each event as it comes; None: they wait for whoever receives.
-        on_writable: called when there is room for output again.
+        on_writable: called when there is room for output again, until the connection has ended.
         on_made: called with the transport when there is one.
         on_over: called when the transport is gone.
         error: what TLS or the socket raised when the connection was lost, or None.
@@ -47,6 +48,7 @@ class Link(asyncio.Protocol):
         "_deadline",
         "_full",
         "_left_over",
+        "_looked_at",
         "_loop",
         "_over",
         "_pings",
@@ -55,6 +57,7 @@ class Link(asyncio.Protocol):
         "_reader",
         "_reading",
         "_room",
+        "_room_is_new",
         "_stuck",
         "_timer",
         "_tls",
@@ -87,7 +90,9 @@ class Link(asyncio.Protocol):
         self._reading = True
         self._stuck = False  # the transport has not given everything to the kernel
         self._left_over = 0  # how much it still had when it was looked at last
+        self._looked_at = 0.0  # when that was
         self._full = False  # the core had no room for output
+        self._room_is_new = False  # it has now, and the application must hear of it
         self._write_ended = False  # FIN was sent
         self._over = False
         self._pumping = False
@@ -143,13 +148,15 @@ class Link(asyncio.Protocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self.on_over is not None:
-            self.on_over()
+        over = self.on_over
+        # What is over must not be kept alive by those it knows, nor they by it.
+        self.on_made = self.on_over = self.on_writable = None
+        if over is not None:
+            over()
 
     def pause_writing(self) -> None:
         """The transport could not give everything to the kernel."""
         self._stuck = True
-        self._left_over = 0
 
     def resume_writing(self) -> None:
         """The kernel has everything."""
@@ -172,7 +179,7 @@ class Link(asyncio.Protocol):
     def _note(self, error: Exception) -> None:
         """Keep the first error: what follows is its consequence."""
         if self.error is None:
-            self.error = error
+            self.error = error.with_traceback(None)  # which would keep everything alive that it passed
 
     def _lose(self) -> None:
         now = monotonic()
@@ -187,6 +194,8 @@ class Link(asyncio.Protocol):
             return  # a hook has brought us here: the pump that called it goes on
         self._pumping = True
         try:
+            if self._room_is_new:
+                self._tell_of_room()
             if self.deliver is not None:
                 self._deliver()
             self._write()
@@ -197,16 +206,27 @@ class Link(asyncio.Protocol):
         self._set_timer()
         self._wake()
 
+    def _tell_of_room(self) -> None:
+        self._room_is_new = False
+        if self.on_writable is not None and self.core.closed is None:
+            self.on_writable()
+
     def _deliver(self) -> None:
         """Give events to the application while there is room for its replies."""
         core = self.core
         for _ in range(_EVENTS_AT_ONCE):
-            if self.deliver is None or (not core.writable and core.closed is None):
+            if self.deliver is None:
+                return
+            if not core.writable and core.closed is None:
+                self._full = True  # what comes next is delivered when there is room
                 return
             event = core.next_event()
             if event is None:
                 return
             self.deliver(event)
+            if event.__class__ is Closed:
+                self.deliver = _nobody  # who was served is free to go
+                return
         self._loop.call_soon(self.pump)  # there may be more; others have their turn first
 
     def _write(self) -> None:
@@ -227,6 +247,9 @@ class Link(asyncio.Protocol):
             else:
                 for piece in pieces:
                     transport.write(piece)
+            if self._stuck:
+                self._left_over = transport.get_write_buffer_size()
+                self._looked_at = monotonic()
 
     def _encrypt(self, tls: TLSFilter | NestedTLS, pieces: list[bytes]) -> list[bytes]:
         if pieces:
@@ -246,7 +269,10 @@ class Link(asyncio.Protocol):
             self._reset(transport)
         elif not transport.is_closing():
             self._say_goodbye(transport)
-            transport.close()
+            if self._stuck:
+                transport.abort()  # no room for 30 bytes: the peer does without, what it was sent stays
+            else:
+                transport.close()
 
     def _end_writing(self, transport: asyncio.Transport) -> None:
         """Say that nothing more will come: close_notify, then FIN."""
@@ -290,6 +316,8 @@ class Link(asyncio.Protocol):
     def _set_timer(self) -> None:
         """See to it that a timer fires no later than the deadline; one that fires early does no harm."""
         deadline = self.core.next_deadline()
+        if deadline is not None and self._stuck:
+            deadline = min(deadline, self._looked_at + _LOOK_EVERY)
         if deadline is None or self._over or (self._timer is not None and self._deadline <= deadline):
             return
         if self._timer is not None:
@@ -299,6 +327,7 @@ class Link(asyncio.Protocol):
 
     def _time_is_up(self) -> None:
         """Let the loop read first: after a long stall there may be input that is older than the deadline."""
+        self._look_at_progress()
         deadline = self.core.next_deadline()
         if deadline is not None and deadline <= monotonic():
             self._timer = self._loop.call_later(_READ_FIRST, self._keep_time)
@@ -308,24 +337,34 @@ class Link(asyncio.Protocol):
 
     def _keep_time(self) -> None:
         self._timer = None
-        now = monotonic()
-        if self._stuck and self._transport is not None:
-            left = self._transport.get_write_buffer_size()
-            if left < self._left_over or self._left_over == 0:
-                self.core.handle_progress(now)
-            self._left_over = left
+        self._look_at_progress()
         before = self.core.buffered_amount
-        self.core.handle_deadline(now)
+        self.core.handle_deadline(monotonic())
         if self.core.buffered_amount > before:
             self.corked = False
         self.pump()
 
+    def _look_at_progress(self) -> None:
+        """Tell the core when the kernel has taken some of what waits for it: nobody else does."""
+        if not self._stuck or self._transport is None:
+            return
+        self._looked_at = monotonic()
+        left = self._transport.get_write_buffer_size()
+        if left < self._left_over:
+            self._left_over = left
+            self.core.handle_progress(self._looked_at)
+
     # Commands of a session.
 
     def flush(self) -> None:
-        """Write what waits, held back or not."""
+        """Write what waits, held back or not, also from within a hook."""
         self.corked = False
-        self.pump()
+        if not self.core.writable:
+            self._full = True
+        if self._pumping:
+            self._write()
+        else:
+            self.pump()
 
     def pump_soon(self) -> None:
         """Pump when this turn of the loop is over: what it has queued leaves in one write."""
@@ -336,6 +375,16 @@ class Link(asyncio.Protocol):
     def _pump_later(self) -> None:
         self._pump_queued = False
         self.pump()
+
+    @property
+    def is_attached(self) -> bool:
+        """Whether there has been a transport, which then owns the socket."""
+        return self._transport is not None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the transport is gone."""
+        return self._over
 
     def abort(self) -> None:
         """End the connection without a close handshake."""
@@ -348,11 +397,16 @@ class Link(asyncio.Protocol):
     def take(self) -> Event | None:
         """Take an event; whatever became possible by that is done."""
         core = self.core
-        event = core.next_event()
-        if not isinstance(event, (str, bytes)) and core.state is not State.OPEN:
-            self.pump()  # taking the peer's Close lets the answer out
-        elif core.wants_read is not self._reading:
-            self._set_reading()
+        if self._reading:
+            event = core.next_event()
+            if core.state is not State.OPEN and not isinstance(event, (str, bytes)):
+                self.pump()  # taking the peer's Close lets the answer out
+            return event
+        before = core.buffered_amount
+        event = core.next_event()  # may have looked at what was held back: messages, pings, a Close
+        if core.buffered_amount > before:
+            self.corked = False
+        self.pump()
         return event
 
     # Waiting.
@@ -412,12 +466,16 @@ class Link(asyncio.Protocol):
             for ping, future in self._pings:
                 if ping.latency is not None or core.closed is not None:
                     _done(future)
-        if self._full and core.writable:
-            self._full = False
-            if self.on_writable is not None:
-                self.on_writable()
         if not core.writable:
             self._full = True
+        elif self._full:
+            self._full = False
+            self._room_is_new = True
+            self.pump_soon()  # what was not delivered for want of room follows there, too
+
+
+def _nobody(event: Event) -> None:
+    """Take the events of a connection that has had its last one: there are none."""
 
 
 def _done(future: "asyncio.Future[None]") -> None:

@@ -7,6 +7,7 @@
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from inspect import isawaitable, iscoroutinefunction
 from typing import Any, Final
 
@@ -32,17 +33,33 @@ def start(target: Endpoint | Callable[[Any], object], session: Session, link: Li
     if not isinstance(target, Endpoint):
         _start_task(session, _run_function(target, session))
     elif any(iscoroutinefunction(getattr(target, name, None)) for name in _HOOKS):
-        _start_task(session, _run_endpoint(target, session, opened))
+        session.claimed = True
+        delivery = _delivery(target, session)
+        _tell_of_room(link, session, delivery)
+        _start_task(session, _run_endpoint(delivery, session, opened))
     else:
         delivery = _delivery(target, session)
+        session.claimed = True
         link.deliver = delivery.deliver
-        if hasattr(target, "on_writable"):
-            session.has_room = delivery.notify_writable
+        _tell_of_room(link, session, delivery)
         delivery.deliver(opened)
 
 
 def _start_task(session: Session, coroutine: Any) -> None:
     session.task = asyncio.get_running_loop().create_task(coroutine, name=f"wscore session {session.id}")
+    session.task.add_done_callback(partial(_task_ended, session))
+
+
+def _task_ended(session: Session, task: "asyncio.Task[None]") -> None:
+    """See to it that the connection does not outlive its task, nor keep what that leaves behind."""
+    session.task = None
+    if task.cancelled() and session.closed is None:
+        session.abort()  # it was cancelled before it began
+
+
+def _tell_of_room(link: Link, session: Session, delivery: Delivery) -> None:
+    """Let an endpoint hear of new room for output; what has waited for it goes first."""
+    link.on_writable = partial(session.note_room, delivery.notify_writable)
 
 
 def _delivery(endpoint: Endpoint, session: Session) -> Delivery:
@@ -71,19 +88,17 @@ async def _run_function(function: Callable[[Any], object], session: Session) -> 
     outcome = outcome_of(raised, session.state)
     if outcome.report:
         session.logger.error("a handler raised", exc_info=raised)
+    raised = None  # it knows this frame, and would keep the session
     await session.close(outcome.code, outcome.reason)
 
 
-async def _run_endpoint(endpoint: Endpoint, session: Session, opened: Opened) -> None:
+async def _run_endpoint(delivery: Delivery, session: Session, opened: Opened) -> None:
     """Bring every event of the session to hooks that may have to be awaited, the last one in any case."""
-    delivery = _delivery(endpoint, session)
-    if hasattr(endpoint, "on_writable"):
-        session.has_room = delivery.notify_writable
     try:
         event: Event = opened
         while not isinstance(event, Closed):
             await delivery.deliver_awaiting(event)
-            event = await session.next_event()
+            event = await session.await_event()
     except asyncio.CancelledError:
         session.abort()
         assert session.closed is not None

@@ -6,7 +6,6 @@ full gets 503. A request is decided by the gate (`wscore.policy`); only an appli
 """
 
 import asyncio
-import os
 import signal as signal_module
 import socket
 import ssl as ssl_module
@@ -62,9 +61,10 @@ class _Visitor:
         link: drives it.
         session: once the handshake is complete.
         admitted: it is counted.
+        asking: the task in which the application considers its request, while it does.
     """
 
-    __slots__ = ("_accepted", "_server", "addresses", "admitted", "link", "session")
+    __slots__ = ("_accepted", "_server", "addresses", "admitted", "asking", "link", "session")
 
     def __init__(self, server: "Server", link: Link) -> None:
         self._server = server
@@ -73,6 +73,7 @@ class _Visitor:
         self.addresses: tuple[Any, Any] = (None, None)
         self.session: Session | None = None
         self.admitted = False
+        self.asking: asyncio.Task[None] | None = None
         link.on_made = self._arrive
         link.deliver = self._take
         link.on_over = self._leave
@@ -84,6 +85,8 @@ class _Visitor:
 
     def _leave(self) -> None:
         self._server.leave(self)
+        if self.asking is not None:
+            self.asking.cancel()  # nobody waits for the answer
 
     def _take(self, event: Event) -> None:
         """Act on what comes before the session does."""
@@ -91,7 +94,7 @@ class _Visitor:
             self._server.consider(self, event.request)
         elif isinstance(event, Opened):
             self.link.deliver = None
-            self.session = self._server.begin(self, self._accepted, event)
+            self._server.begin(self, self._accepted, event)
         elif isinstance(event, Closed):
             log.info("no handshake: %s", printable(str(opening_failure(event, self.link.error))))
 
@@ -132,16 +135,22 @@ class Server:
         self._empty = asyncio.Event()
         self._empty.set()
         self._stopped = asyncio.Event()
-        self._process = os.getpid()
         self.addresses: list[Any] = []
         self.port = 0
 
     async def listen(self, listeners: Sequence[socket.socket], backlog: int) -> None:
         """Accept from listeners."""
-        for listener in listeners:
-            server = await self._loop.create_server(self._welcome, sock=listener, backlog=backlog)
-            self._listening.append(server)
-            self.addresses.append(listener.getsockname())
+        self.addresses += [listener.getsockname() for listener in listeners]
+        try:
+            for listener in listeners:
+                server = await self._loop.create_server(self._welcome, sock=listener, backlog=backlog)
+                self._listening.append(server)
+        except BaseException:
+            self._gate.closing = True
+            self._say_goodbye()
+            for listener in listeners:
+                listener.close()
+            raise
         first = self.addresses[0]
         self.port = first[1] if isinstance(first, tuple) else 0
 
@@ -183,11 +192,13 @@ class Server:
     async def _shut_down_unless(self, again: asyncio.Event, timeout: float) -> None:
         graceful = self._loop.create_task(self.shutdown(timeout=timeout))
         cut_short = self._loop.create_task(again.wait())
-        await asyncio.wait([graceful, cut_short], return_when=asyncio.FIRST_COMPLETED)
-        if not graceful.done():
-            await self.shutdown(timeout=0.0)
-        await graceful
-        cut_short.cancel()
+        try:
+            await asyncio.wait([graceful, cut_short], return_when=asyncio.FIRST_COMPLETED)
+            if not graceful.done():
+                await self.shutdown(timeout=0.0)
+        finally:
+            graceful.cancel()
+            cut_short.cancel()
 
     async def shutdown(
         self, code: int = CloseCode.GOING_AWAY, reason: str = "", *, timeout: float = _DRAIN
@@ -207,6 +218,7 @@ class Server:
         if not self._gate.closing:
             self._gate.closing = True
             self._farewell = int(code), reason
+            await self._stop_accepting()
             self._say_goodbye()
         await self._wait_until_empty(monotonic() + timeout)
         for visitor in list(self._visitors):
@@ -216,6 +228,14 @@ class Server:
             task.cancel()
         await self._wait_until_empty(monotonic() + _LAST_WORDS)
         self._stopped.set()
+
+    async def _stop_accepting(self) -> None:
+        """Accept no more; let those in that were accepted in this turn, whom asyncio would lose otherwise."""
+        for server in self._listening:
+            for listener in server.sockets:
+                with suppress(NotImplementedError, RuntimeError):  # other loops do not need it
+                    self._loop.remove_reader(listener.fileno())
+        await asyncio.sleep(0)
 
     def _say_goodbye(self) -> None:
         """Close what listens, the sessions, and the connections that were promised nothing yet."""
@@ -295,7 +315,9 @@ class Server:
         self._keep(self._loop.create_task(self._ask(visitor, request)))
 
     async def _ask(self, visitor: _Visitor, request: Request) -> None:
+        visitor.asking = asyncio.current_task()
         verdict = await self._gate.decide_awaiting(request, full=self._admission.full)
+        visitor.asking = None
         if isinstance(verdict, Accept) and self._admission.full:
             verdict = SERVER_FULL  # others were quicker meanwhile
         visitor.answer(self._gate, request, verdict)
@@ -305,11 +327,11 @@ class Server:
         self._handlers.add(task)
         task.add_done_callback(self._handlers.discard)
 
-    def begin(self, visitor: _Visitor, accepted: Accept, opened: Opened) -> Session:
+    def begin(self, visitor: _Visitor, accepted: Accept, opened: Opened) -> None:
         """Begin a session over an open connection."""
         self._admission.opened()
         link = visitor.link
-        session = Session(
+        visitor.session = session = Session(
             link,
             addresses=visitor.addresses,
             secure=self._ssl is not None,
@@ -323,13 +345,12 @@ class Server:
             session.logger.exception("no endpoint could be made")
             link.core.close(CloseCode.INTERNAL_ERROR, now=monotonic())
             link.deliver = _ignore
-            return session
+            return
         start(target, session, link, opened)
         if session.task is not None:
             self._keep(session.task)
         if self._gate.closing:
             session.start_closing(*self._farewell)
-        return session
 
 
 def _ignore(event: Event) -> None:

@@ -7,7 +7,8 @@ asks, and one that was queued is sent.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterable, Awaitable, Callable, Generator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Generator, Iterable
+from contextlib import aclosing
 from time import monotonic
 from types import TracebackType
 from typing import Any, Final, Self, final
@@ -29,6 +30,7 @@ from ._link import Link
 log = logging.getLogger("wscore_asyncio")
 
 _PING_TIMEOUT: Final = 20.0
+_EVENTS_AT_ONCE: Final = 250
 _NOTHING_SPECIAL: Final = Accept()
 
 Part = str | bytes | bytearray | memoryview
@@ -63,11 +65,12 @@ class Session(SessionInfo):
     """One open connection. Get it from `connect`, or as the argument of a handler or hook.
 
     Attributes:
-        has_room: called when there is room for output again.
-        task: runs the handler or delivers to a client's endpoint; None where hooks are called directly.
+        task: runs the handler, or awaits the hooks of an endpoint; None where hooks are called directly, and
+            when it is done.
+        claimed: an endpoint gets the events.
     """
 
-    __slots__ = ("__weakref__", "_ended", "_link", "_receiving", "has_room", "task")
+    __slots__ = ("__weakref__", "_ended", "_in_parts", "_link", "_receiving", "_streak", "claimed", "task")
 
     def __init__(
         self,
@@ -84,8 +87,10 @@ class Session(SessionInfo):
         self._link = link
         self._receiving = False
         self._ended = False  # the Closed event has been taken
-        self.has_room: Callable[[], None] | None = None  # the endpoint's on_writable
-        link.on_writable = self._note_room
+        self._streak = 0  # events taken since the loop had its turn
+        self._in_parts: asyncio.Lock | None = None  # held while a message is sent in parts
+        self.claimed = False
+        link.on_writable = self.note_room
         self.task: asyncio.Task[None] | None = None
 
     @property
@@ -130,7 +135,7 @@ class Session(SessionInfo):
     ) -> None:
         """Send one message in parts, each as soon as parts gives it (RFC 6455 section 5.4).
 
-        Whole messages that other tasks send meanwhile follow behind it. If parts raises, or this is
+        What other tasks send meanwhile follows behind it. If parts raises, or this is
         cancelled, the message can neither be finished nor taken back: the connection is closed with 1011.
 
         Args:
@@ -143,15 +148,23 @@ class Session(SessionInfo):
         """
         if isinstance(parts, (str, bytes, bytearray, memoryview)):
             raise LocalProtocolError("expected an iterable of parts, not one part")
-        kind: type[str] | type[bytes] | None = None
+        if self._in_parts is None:
+            self._in_parts = asyncio.Lock()
+        async with self._in_parts:
+            await self._send_parts(parts, compress)
+
+    async def _send_parts(self, parts: Iterable[Part] | AsyncIterable[Part], compress: bool | None) -> None:
+        kind: type[str] | type[bytes] | None = None  # None: nothing was sent yet
         try:
-            async for part in _each(parts):
-                kind = str if isinstance(part, str) else bytes
-                self._core.send_fragment(part, final=False, compress=compress)
-                await self._depart()
+            async with aclosing(_each(parts)) as each:
+                async for part in each:
+                    self._core.send_fragment(part, final=False, compress=compress)
+                    kind = str if isinstance(part, str) else bytes
+                    await self._depart()
             if kind is None:
                 raise LocalProtocolError("a message needs at least one part")
             self._core.send_fragment(kind(), final=True, compress=compress)
+            kind = None
             await self._depart()
         except BaseException:
             if kind is not None and self.closed is None:
@@ -165,6 +178,7 @@ class Session(SessionInfo):
             link.flush()
             return _Queued(link)
         if self.batch_mode is BatchMode.AUTO:
+            link.corked = False  # it may have been ON
             link.pump_soon()
         elif self.batch_mode is BatchMode.ON:
             link.corked = True
@@ -184,13 +198,12 @@ class Session(SessionInfo):
         if not self._core.writable:
             await self._link.wait_writable()
 
-    def _note_room(self) -> None:
-        """Go on with what waited for room."""
+    def note_room(self, tell: Callable[[], None] | None = None) -> None:
+        """Go on with what waited for room; then tell whoever else waits, if there is any left."""
         if self._backlog:
             self._backlog.release(self._core)
-            self._link.pump_soon()
-        if self.has_room is not None:
-            self.has_room()
+        if tell is not None and self._core.writable:
+            tell()
 
     def flush(self) -> None:
         """Write what was held back."""
@@ -271,19 +284,27 @@ class Session(SessionInfo):
         Raises:
             LocalProtocolError: another task is receiving on this session, or an endpoint is.
         """
-        if self._receiving or self._link.deliver is not None:
+        if self._receiving or self.claimed:
             raise LocalProtocolError("somebody else is receiving on this session")
-        event = self._take_event()
-        if event is not None:
-            return event
+        return await self.await_event()
+
+    async def await_event(self) -> Event:
+        """Receive the next event; for the one who does."""
+        self._streak += 1
+        if self._streak < _EVENTS_AT_ONCE:
+            event = self._take_event()
+            if event is not None:
+                return event
         self._receiving = True
         try:
-            while event is None:
+            if self._streak >= _EVENTS_AT_ONCE:
+                await asyncio.sleep(0)  # there may be more; others have their turn first
+            self._streak = 0
+            while (event := self._take_event()) is None:
                 await self._link.wait_for_events()
-                event = self._take_event()
+            return event
         finally:
             self._receiving = False
-        return event
 
     def _take_event(self) -> Event | None:
         """Take an event from the core; once it has none left, what ended it."""
@@ -362,7 +383,7 @@ class Session(SessionInfo):
             await asyncio.wait([self.task])  # until on_close has returned
 
 
-async def _each(parts: Iterable[Part] | AsyncIterable[Part]) -> AsyncIterable[Part]:
+async def _each(parts: Iterable[Part] | AsyncIterable[Part]) -> AsyncGenerator[Part, None]:
     """Iterate over either kind of iterable."""
     if isinstance(parts, AsyncIterable):
         async for part in parts:

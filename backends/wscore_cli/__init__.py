@@ -8,10 +8,10 @@ Two commands, made for the moments in which a WebSocket must be *seen*:
 The program keeps three promises to whoever scripts it. Standard output is data only: prompts and notices go
 to standard error. Whatever comes from the network is printed with its control characters escaped, so that
 no peer can drive the terminal. And what goes wrong is said in one sentence, never in a traceback, with
-an exit status: 0 all well, 1 it failed or the connection did not end cleanly, 2 wrong usage, 130 interrupted
-twice.
+an exit status: 0 all well, 1 it failed or the connection did not end cleanly, 2 wrong usage, 130 a client
+that was interrupted twice.
 
-It uses only what every user of the library can use: `wscore`, `wscore_threading`, and nothing private.
+It uses only what every user of the library can use: `wscore`, its backends, and nothing private.
 """
 
 import sys

@@ -14,6 +14,8 @@ from typing import Final
 
 import wscore
 
+from ._backends import BACKENDS
+
 _BUILD: Final = "pure Python"
 _SIZE: Final = re.compile(r"([0-9]+) ?([kmg]?)(?:i?b)?", re.ASCII | re.IGNORECASE)
 _FACTORS: Final = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
@@ -30,6 +32,7 @@ examples:
   wscore serve                                on ws://127.0.0.1:8765/, this machine only
   wscore serve --port 0                       on any free port; the address is printed
   wscore serve --host 0.0.0.0 --max-message 64k
+  wscore serve --backend asyncio              in one thread, for many connections
   wscore serve --certfile cert.pem --keyfile key.pem          on wss:// and https://
 
 Ctrl-C closes every connection with 1001 and ends the server.
@@ -63,6 +66,7 @@ class ServeOptions:
     compress: bool
     certfile: Path | None
     keyfile: Path | None
+    backend: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +149,7 @@ def _add_serve(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         help="certificate chain in PEM format: serve wss:// and https://",
     )
     add("--keyfile", type=Path, metavar="FILE", help="its private key, unless the certificate file holds it")
+    add("--backend", choices=BACKENDS, default="threading", help="what waits (default: %(default)s)")
     return parser
 
 
@@ -186,6 +191,7 @@ def _serve_options(arguments: argparse.Namespace) -> ServeOptions:
         compress=arguments.compress,
         certfile=arguments.certfile,
         keyfile=arguments.keyfile,
+        backend=arguments.backend,
     )
 
 

@@ -1,18 +1,19 @@
 """``wscore serve``: an echo server that shows what it does.
 
-Each connection has a thread, which receives and sends in one loop: a peer that does not read its echoes is
-not read from either, and TCP slows it down. Lines about connections come from those threads, so one lock
-keeps them whole.
+One endpoint serves every connection on every backend. While its echoes wait for a peer that does not read, no
+more messages are delivered, nothing is read, and TCP slows the peer down. With threads the lines about
+connections come from many of them, so one lock keeps the lines whole.
 """
 
 import ssl
 import sys
 import threading
+from typing import Any
 
-import wscore_threading
-from wscore import Config, ConnectionClosed, Deflate, Limits, LocalProtocolError, State
+from wscore import Config, Deflate, Endpoint, Limits
 
 from ._arguments import ServeOptions
+from ._backends import BACKENDS, Listening
 from ._failures import certificate_failure, closed_text, serve_failure
 from ._page import respond
 from ._signals import terminate_interrupts
@@ -36,34 +37,25 @@ class Log:
             pass
 
 
-class Echo:
+class Echo(Endpoint):
     """Sends every message back to its sender, and logs who came and how it ended."""
 
     def __init__(self, log: Log) -> None:
         self._log = log
 
-    def __call__(self, session: wscore_threading.Session) -> None:
-        """Serve one connection; runs in a thread of its own."""
-        peer = address_text(session.remote_address)
+    def on_connect(self, session: Any) -> None:  # type: ignore[explicit-override]
+        """Log who came, and for what."""
         path = session.request.path
-        self._log.line(f"{peer} connected{'' if path == '/' else f' {one_line(path)}'}")
-        try:
-            for message in session:
-                _send_back(session, message)
-        except ConnectionClosed:
-            pass  # an end without a Close is for the log, as any other
-        finally:
-            closed = session.closed
-            self._log.line(f"{peer} {closed_text(closed) if closed else 'failed'}")
+        asked = "" if path == "/" else f" {one_line(path)}"
+        self._log.line(f"{address_text(session.remote_address)} connected{asked}")
 
-
-def _send_back(session: wscore_threading.Session, message: str | bytes) -> None:
-    """Echo one message, unless our own Close has left already: the peer may still be sending then."""
-    try:
+    def on_message(self, session: Any, message: str | bytes) -> None:  # type: ignore[explicit-override]
+        """Send it back; when our own Close has left already, that does nothing."""
         session.send(message)
-    except LocalProtocolError:
-        if session.state is not State.LOCAL_CLOSING:
-            raise
+
+    def on_close(self, session: Any, code: int, reason: str) -> None:  # type: ignore[explicit-override]
+        """Log how it ended."""
+        self._log.line(f"{address_text(session.remote_address)} {closed_text(session.closed)}")
 
 
 def serve(options: ServeOptions) -> int:
@@ -82,18 +74,20 @@ def serve(options: ServeOptions) -> int:
         origins=options.origins,
         compression=Deflate() if options.compress else None,
     )
+    listening = Listening(
+        Echo(log),
+        options.host,
+        options.port,
+        settings={"config": config, "ssl": context, "process_request": respond},
+        announce=lambda port: _announce(log, options.host, port, secure=context is not None),
+        failure=lambda error: serve_failure(error, options.host, options.port),
+    )
     try:
-        server = wscore_threading.serve(
-            Echo(log), options.host, options.port, config=config, ssl=context, process_request=respond
-        )
-    except OSError as error:
-        raise serve_failure(error, options.host, options.port) from error
-    try:
-        with terminate_interrupts(), server:
-            _announce(log, options.host, server.port, secure=context is not None)
-            server.serve_forever()
+        with terminate_interrupts():  # for a signal that comes before the server waits for it
+            BACKENDS[options.backend](listening)
     except KeyboardInterrupt:
-        print("wscore: interrupted, every connection was closed with 1001", file=sys.stderr)
+        pass
+    print("wscore: interrupted, every connection was closed with 1001", file=sys.stderr)
     return 0
 
 

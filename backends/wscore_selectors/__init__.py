@@ -18,8 +18,9 @@ Nothing waits but the reactor: a hook that takes long keeps everybody waiting. O
 
 from ._client import Dialing
 from ._reactor import Reactor
+from ._reconnect import Reconnecting
 from ._server import Server
 from ._session import Session, broadcast
 from ._timers import TimerHandle
 
-__all__ = ["Dialing", "Reactor", "Server", "Session", "TimerHandle", "broadcast"]
+__all__ = ["Dialing", "Reactor", "Reconnecting", "Server", "Session", "TimerHandle", "broadcast"]

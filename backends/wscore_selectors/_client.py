@@ -67,6 +67,7 @@ class Dialing:
 
     Attributes:
         session: once it is open; None: not yet, or never.
+        opened_at: when that was, as `time.monotonic` counts.
         on_over: called when the session's socket is closed, or there will never be a session.
     """
 
@@ -89,6 +90,7 @@ class Dialing:
         self._dial: Dial | None = None
         self._timer: TimerHandle | None = None
         self.session: Session | None = None
+        self.opened_at = 0.0
         self.on_over: Callable[[], object] = _nothing
         self._begin(plan)
 
@@ -101,7 +103,7 @@ class Dialing:
         if self._failed or self.session is not None:
             return False
         self._stop()
-        self.on_over()
+        self._over()
         return True
 
     def abort(self) -> None:
@@ -122,11 +124,13 @@ class Dialing:
     def _fail(self, error: Exception) -> None:
         """There will be no session."""
         self._stop()
-        if self._on_failure is not None:
-            self._on_failure(error)
-        else:
-            log.error("no connection was opened: %s", printable(str(error)))
-        self.on_over()
+        try:
+            if self._on_failure is not None:
+                self._on_failure(error.with_traceback(None))
+            else:
+                log.error("no connection was opened: %s", printable(str(error)))
+        finally:
+            self._over()
 
     def _leave_dialing(self) -> None:
         if self._dial is not None:
@@ -209,6 +213,7 @@ class Dialing:
         """Act on the server's answer."""
         if isinstance(event, Opened):
             self.session = Session(link, addresses=addresses, secure=plan.address.secure)
+            self.opened_at = monotonic()
             link.on_over = self._over
             self.session.begin(self._endpoint, event)
         elif isinstance(event, Refused):
@@ -228,7 +233,9 @@ class Dialing:
             self._fail(error)
 
     def _over(self) -> None:
-        self.on_over()
+        """Tell who wants to know, once, and let go of them."""
+        over, self.on_over = self.on_over, _nothing
+        over()
 
 
 def _numbers(host: str, port: int) -> Sequence[Found] | None:

@@ -13,12 +13,13 @@ A failed write is not the end: what the peer sent before it left can still be re
 import ssl
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from math import inf
 from socket import SHUT_WR, socket
 from time import monotonic
-from typing import Final, final
+from typing import Final, TypeVar, final
 
-from wscore import BatchMode, Connection, Event, State, TransportAction
+from wscore import BatchMode, Closed, Connection, Event, State, TransportAction
 from wscore_sockets import drop, tune
 from wscore_tls import NestedTLS, TLSFilter
 
@@ -30,6 +31,8 @@ _EVENTS_AT_ONCE: Final = 1000
 _BUFFERS_AT_ONCE: Final = 64  # well below IOV_MAX everywhere
 _AUTO: Final = BatchMode.AUTO
 _OPEN: Final = State.OPEN
+
+Result = TypeVar("Result")
 
 
 @final
@@ -123,19 +126,31 @@ class Link:
         except OSError as error:
             self._lose(error)
             return
-        core, now = self.core, monotonic()
-        before = core.buffered_amount if self.corked else 0
+        if self._tls is None and data and not self.corked:
+            self.core.receive_data(data, monotonic())  # the usual case
+        else:
+            self._uncorked_by(partial(self._take, data))
+
+    def _take(self, data: bytes) -> None:
+        """Hand input to the core, through TLS if there is TLS; b"" says that the stream has ended."""
+        now = monotonic()
         if self._tls is not None:
             self._take_ciphertext(self._tls, data, now)
         elif data:
-            core.receive_data(data, now)
+            self.core.receive_data(data, now)
         else:
-            core.receive_eof(now)
-        if self.corked and core.buffered_amount > before:
-            self.corked = False  # the connection itself must write; what is held goes along
+            self.core.receive_eof(now)
+
+    def _uncorked_by(self, act: Callable[[], Result]) -> Result:
+        """Act; if the connection itself must write then, what is held goes along."""
+        before = self.core.buffered_amount
+        result = act()
+        if self.core.buffered_amount > before:
+            self.corked = False
+        return result
 
     def _take_ciphertext(self, tls: TLSFilter | NestedTLS, data: bytes, now: float) -> None:
-        """Pass input through TLS; b"" says that the stream has ended."""
+        """Pass input through TLS."""
         try:
             for piece in tls.receive_data(data) if data else tls.receive_eof():
                 self.core.receive_data(piece, now)
@@ -150,7 +165,7 @@ class Link:
     def _note(self, error: Exception) -> None:
         """Keep the first error: what follows is its consequence."""
         if self.error is None:
-            self.error = error
+            self.error = error.with_traceback(None)  # which would keep everything alive that it passed
 
     def _lose(self, error: Exception) -> None:
         """The socket is of no use any more."""
@@ -173,6 +188,9 @@ class Link:
                     self.on_writable()
             self._deliver()
             self._write()
+        except BaseException:
+            self._loop.pump_soon(self)  # a program that goes on finds the rest done
+            raise
         finally:
             self._pumping = False
         self._settle()
@@ -184,10 +202,12 @@ class Link:
             if not core.writable and core.closed is None:
                 self._full = True
                 return
-            event = core.next_event()
+            event = self._uncorked_by(core.next_event) if self.corked else core.next_event()
             if event is None:
                 return
             self.deliver(event)
+            if event.__class__ is Closed:
+                self.deliver = self.on_writable = _nothing  # who was served is free to go
         self._loop.pump_soon(self)  # there may be more; others have their turn first
 
     def _write(self) -> None:
@@ -297,7 +317,8 @@ class Link:
         self._socket.close()
         if self._timer is not None:
             self._timer.cancel()
-        self.on_over()
+        over, self.on_over = self.on_over, _nothing
+        over()
 
     # Time.
 
@@ -317,10 +338,7 @@ class Link:
                 self._read()
             elif self._write_failed:
                 self._lose(ConnectionError("the peer is gone"))  # nobody will read that it is
-            before = self.core.buffered_amount
-            self.core.handle_deadline(monotonic())
-            if self.core.buffered_amount > before:
-                self.corked = False
+            self._uncorked_by(partial(self.core.handle_deadline, monotonic()))
         self.pump()
 
     # Commands of a session.

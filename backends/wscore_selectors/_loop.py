@@ -8,20 +8,30 @@ but `fileno` and `next_deadline`.
 """
 
 import logging
+import os
 import selectors
 import socket
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
+from math import inf
 from time import monotonic
 from typing import Any, Final, Protocol
 
 from ._timers import TimerHandle, Timers
 
+try:
+    from select import EPOLLIN, EPOLLOUT, epoll
+except ImportError:  # not Linux
+    epoll = None  # type: ignore[assignment,misc]
+
 log = logging.getLogger("wscore_selectors")
 
 READ: Final = selectors.EVENT_READ
 WRITE: Final = selectors.EVENT_WRITE
+
+_READY_AT_ONCE: Final = 256
+_LONGEST: Final = 86_400.0  # seconds to wait at a time: kernels count milliseconds in 32 bits
 
 
 class Failing(Protocol):
@@ -63,7 +73,9 @@ class Loop:
         self._stopping = False
         self._closed = False
         self.in_turn = False
-        self._selector.register(self._waker.receiver, READ, self._waker)
+        self._epoll = _epoll_of(self._selector)
+        self._watchers: dict[int, Watcher] = {}
+        self.watch(self._waker.receiver, READ, self._waker)
 
     # Turns.
 
@@ -89,15 +101,21 @@ class Loop:
             RuntimeError: it is running, or closed.
         """
         if self.in_turn or self._closed:
-            raise RuntimeError("the loop is closed" if self._closed else "the loop is running already")
+            raise RuntimeError("the reactor is closed" if self._closed else "the reactor runs already")
         self.in_turn = True
         try:
-            for key, events in self._selector.select(self._patience(timeout)):
+            for fd, events in self._wait(self._patience(timeout)):
+                watcher = self._watchers.get(fd)
+                if watcher is None:
+                    continue  # it was closed in this very turn
                 try:
-                    key.data.ready(events)
+                    watcher.ready(events if events == READ else self._meaning(fd, events))
                 except Exception:
-                    self._give_up(key.data)
-            self._make_calls()
+                    self._give_up(watcher)
+            if self._timers.earliest <= monotonic():
+                self._make_timed_calls()
+            if self._calls:
+                self._make_calls()
             if self._pumps:
                 self._pump_all()
         finally:
@@ -110,23 +128,38 @@ class Loop:
 
     def _patience(self, timeout: float | None) -> float | None:
         """Return how long to wait."""
-        if self._calls or self._pumps or self._stopping:
+        if self._calls or self._pumps:
             return 0.0
-        deadline = self._timers.next_deadline()
-        if deadline is None:
-            return timeout
-        left = max(deadline - monotonic(), 0.0)
+        earliest = self._timers.earliest
+        if earliest == inf:
+            return timeout if timeout is None else min(timeout, _LONGEST)
+        left = min(max(earliest - monotonic(), 0.0), _LONGEST)
         return left if timeout is None else min(left, timeout)
 
+    def _wait(self, timeout: float | None) -> Iterable[tuple[int, int]]:
+        """Wait until sockets are ready: which, and for what; see `_meaning`."""
+        if self._epoll is not None:
+            return self._epoll.poll(timeout, _READY_AT_ONCE)
+        return [(key.fd, events) for key, events in self._selector.select(timeout)]
+
+    def _meaning(self, fd: int, events: int) -> int:
+        """Return what events mean: epoll has bits of its own, and tells of errors nobody asked for."""
+        if self._epoll is None:
+            return events
+        meant = (READ if events & ~EPOLLOUT else 0) | (WRITE if events & ~EPOLLIN else 0)
+        return meant & self._selector.get_key(fd).events
+
+    def _make_timed_calls(self) -> None:
+        """Make the calls whose moment has come; those that they set come in the next turn."""
+        now = monotonic()
+        for _ in range(len(self._timers)):
+            handle = self._timers.pop_due(now)
+            if handle is None:
+                return
+            self._guarded(handle.make)
+
     def _make_calls(self) -> None:
-        """Make the calls that are due; those that they ask for come in the next turn."""
-        deadline = self._timers.next_deadline()
-        if deadline is not None and deadline <= (now := monotonic()):
-            for _ in range(len(self._timers)):
-                handle = self._timers.pop_due(now)
-                if handle is None:
-                    break
-                self._guarded(handle.make)
+        """Make the calls that were asked for up to now."""
         for _ in range(len(self._calls)):
             function, arguments = self._calls.popleft()
             self._guarded(function, *arguments)
@@ -193,11 +226,11 @@ class Loop:
             before: what was asked for until now; 0: it was not watched.
         """
         if not before:
-            self._selector.register(sock, events, watcher)
+            self._watchers[self._selector.register(sock, events).fd] = watcher
         elif not events:
-            self._selector.unregister(sock)
+            del self._watchers[self._selector.unregister(sock).fd]
         else:
-            self._selector.modify(sock, events, watcher)
+            self._selector.modify(sock, events)
 
     # Inside a foreign loop.
 
@@ -228,10 +261,20 @@ class Loop:
     def release(self) -> None:
         """Give the loop's own descriptors back; nothing works after that."""
         self._closed = True
+        if self._epoll is not None:
+            self._epoll.close()
         self._selector.close()
+        self._watchers.clear()
         self._waker.close()
         self._calls.clear()
         self._pumps.clear()
+
+
+def _epoll_of(selector: selectors.BaseSelector) -> "epoll | None":
+    """Return what waits for the same sockets without a selector's cost for each that is ready."""
+    if epoll is None or not isinstance(selector, selectors.EpollSelector):
+        return None
+    return epoll.fromfd(os.dup(selector.fileno()))  # it closes its descriptor on its own
 
 
 class _Waker:

@@ -4,19 +4,31 @@ This file is what an application calls; `_loop` has what turns.
 """
 
 import os
+import random
 import signal as signal_module
 import socket
 import ssl as ssl_module
 from collections.abc import Callable, Sequence
+from functools import partial
 from types import TracebackType
 from typing import Any, Final, Self, final
 
 from wscore import Config, Endpoint, Handler, HeadersLike, config_for, endpoint_for
-from wscore.policy import Admission, Gate, ProcessRequest, Router, SlowConsumer, plan_connection
+from wscore.policy import (
+    Admission,
+    Backoff,
+    Gate,
+    ProcessRequest,
+    Router,
+    SlowConsumer,
+    plan_connection,
+    should_retry,
+)
 from wscore_sockets import listen
 
 from ._client import Dialing, Options
 from ._loop import Loop, log
+from ._reconnect import Reconnecting
 from ._server import DRAIN, Server
 from ._workers import Workers
 
@@ -32,6 +44,7 @@ class Reactor(Loop):
         self._workers = Workers(self.call_soon_threadsafe)
         self._servers: list[Server] = []
         self._dialings: set[Dialing] = set()
+        self._reconnecting: set[Reconnecting] = set()
         self._process = os.getpid()
 
     def serve(
@@ -177,6 +190,44 @@ class Reactor(Loop):
         dialing.on_over = lambda: self._dialings.discard(dialing)
         return dialing
 
+    def reconnect(
+        self,
+        url: str,
+        endpoint: Handler,
+        *,
+        backoff: Backoff | None = None,
+        retry: Callable[[BaseException], bool] = should_retry,
+        on_failure: Callable[[Exception], object] | None = None,
+        **options: Any,
+    ) -> Reconnecting:
+        """Connect again and again: whenever a connection has ended or was not opened, after a pause.
+
+        Args:
+            url: as for `connect`.
+            endpoint: as for `connect`; a class or a factory makes an endpoint for each connection.
+            backoff: how long the pauses are; None: up to 1 s at first, doubling to 60 s, drawn at random,
+                from the beginning again after a connection that lasted 30 s. A Retry-After is obeyed.
+            retry: tells whether to go on after an error that kept a connection from opening.
+            on_failure: gets the error that ended it, which retry said no to; None: it is logged.
+            options: all others of `connect`.
+
+        Returns:
+            What can end it.
+
+        Raises:
+            InvalidURL, LocalProtocolError, TypeError, ValueError: as `connect`.
+        """
+        reconnecting = Reconnecting(
+            self,
+            partial(self.connect, url, endpoint, **options),
+            backoff or Backoff(chance=random.random),
+            retry,
+            on_failure,
+        )
+        self._reconnecting.add(reconnecting)
+        reconnecting.on_end = self._reconnecting.discard
+        return reconnecting
+
     def run_until_signal(self, *signals: signal_module.Signals, timeout: float = DRAIN) -> None:
         """Run until a signal comes, then shut everything down in good order; a second one cuts that short.
 
@@ -209,8 +260,10 @@ class Reactor(Loop):
 
     @property
     def idle(self) -> bool:
-        """True when no server and no connection is left."""
-        return not self._dialings and all(server.closed for server in self._servers)
+        """True when no server and no connection is left, and none will be opened again."""
+        return (
+            not self._dialings and not self._reconnecting and all(server.closed for server in self._servers)
+        )
 
     def shutdown(self, timeout: float = DRAIN) -> None:
         """Begin to stop all servers and close all sessions with 1001; abort what is left after a while.
@@ -220,6 +273,8 @@ class Reactor(Loop):
         Args:
             timeout: seconds that peers may take.
         """
+        for reconnecting in list(self._reconnecting):
+            reconnecting.cancel()
         for server in self._servers:
             server.shutdown(timeout=timeout)
         for dialing in list(self._dialings):
@@ -230,6 +285,8 @@ class Reactor(Loop):
         self.call_later(timeout, self._abort)
 
     def _abort(self) -> None:
+        for reconnecting in list(self._reconnecting):
+            reconnecting.cancel()
         for server in self._servers:
             server.abort()
         for dialing in list(self._dialings):
@@ -245,11 +302,13 @@ class Reactor(Loop):
         """
         if self._closed:
             return
+        forked = os.getpid() != self._process
         for server in self._servers:
-            server.stop_listening()
-        if os.getpid() == self._process:
+            server.stop_listening(forked=forked)
+        if not forked:
             self._abort()
             self.run_once(0)  # brings the last events
+            self._abort()  # what these have begun
         self.release()
 
     def __enter__(self) -> Self:

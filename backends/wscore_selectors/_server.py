@@ -94,8 +94,9 @@ class _Listener:
     def fail(self) -> None:
         """Go on: it was about one connection."""
 
-    def close(self) -> None:
-        self.listen(False)
+    def close(self, *, forked: bool) -> None:
+        if not forked:
+            self.listen(False)
         self._socket.close()
 
 
@@ -168,11 +169,16 @@ class Server:
 
     def _welcome(self, sock: socket.socket, address: Any) -> None:
         """Begin to serve a connection."""
-        core = Connection(Role.SERVER, self._gate.config, now=monotonic())
-        tls = None if self._ssl is None else TLSFilter(self._ssl, server_side=True)
-        link = Link(self._loop, core, sock, tls)
-        self._visitors.add(_Visitor(self, link, (sock.getsockname(), address)))
-        link.ready(READ)  # mostly the request is here already
+        try:
+            core = Connection(Role.SERVER, self._gate.config, now=monotonic())
+            tls = None if self._ssl is None else TLSFilter(self._ssl, server_side=True)
+            visitor = _Visitor(self, Link(self._loop, core, sock, tls), (sock.getsockname(), address))
+        except BaseException:
+            sock.close()
+            self._admission.closed(address, was_open=False)
+            raise
+        self._visitors.add(visitor)
+        visitor.link.pump_soon()
 
     def _pause(self, error: OSError) -> None:
         """Wait a little for resources to come back; say so once."""
@@ -261,10 +267,14 @@ class Server:
         self._loop.call_later(timeout, self.abort)
         self._look_whether_closed()
 
-    def stop_listening(self) -> None:
-        """Close the listening sockets, and whoever was not let in."""
+    def stop_listening(self, *, forked: bool = False) -> None:
+        """Close the listening sockets, and whoever was not let in.
+
+        Args:
+            forked: the loop is the parent's, who goes on with it: close descriptors and touch nothing else.
+        """
         for listener in self._listeners:
-            listener.close()
+            listener.close(forked=forked)
         self._listeners = []
         if self._waiting is not None:
             self._waiting[0].close()

@@ -5,7 +5,8 @@ thread; others use `Reactor.call_soon_threadsafe`.
 """
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from time import monotonic
 from typing import Any, Final, final
 
@@ -33,7 +34,7 @@ Part = str | bytes | bytearray | memoryview
 class Session(SessionInfo):
     """One open connection. Get it as the argument of a hook."""
 
-    __slots__ = ("__weakref__", "_delivery", "_link")
+    __slots__ = ("__weakref__", "_link")
 
     def __init__(
         self,
@@ -48,7 +49,6 @@ class Session(SessionInfo):
             link.core, addresses=addresses, secure=secure, accepted=accepted, slow_consumer=slow_consumer
         )
         self._link = link
-        self._delivery: Delivery | None = None
 
     @property
     def logger(self) -> "logging.LoggerAdapter[logging.Logger]":
@@ -57,23 +57,29 @@ class Session(SessionInfo):
 
     def begin(self, endpoint: Endpoint, opened: Opened) -> None:
         """Bring all events to endpoint from now on, beginning with opened."""
-        self._delivery = delivery = Delivery(
+        delivery = Delivery(
             endpoint,
             self,
             close=self.close,
-            report=lambda hook, error: self.logger.error("%s raised", hook, exc_info=error),
-            may_send=lambda: may_send(self.state),
+            report=self._report,
+            may_send=self._may_send,
         )
         self._link.deliver = delivery.deliver
-        self._link.on_writable = self._go_on
+        self._link.on_writable = partial(self._go_on, delivery.notify_writable)
         delivery.deliver(opened)
 
-    def _go_on(self) -> None:
+    def _go_on(self, notify: Callable[[], object]) -> None:
         """There is room for output: send what waited for it, then let the application go on."""
         if self._backlog is not None:
             self._backlog.release(self._core)
-        if self._core.writable and self._delivery is not None:
-            self._delivery.notify_writable()
+        if self._core.writable:
+            notify()
+
+    def _report(self, hook: str, error: Exception) -> None:
+        self.logger.error("%s raised", hook, exc_info=error)
+
+    def _may_send(self) -> bool:
+        return may_send(self._core.state)
 
     # Sending.
 

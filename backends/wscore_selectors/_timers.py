@@ -7,6 +7,7 @@ and what it costs does not show.
 import heapq
 from collections.abc import Callable
 from itertools import count
+from math import inf
 from typing import Any, Final, final
 
 _SMALL: Final = 64  # a heap that is not worth tidying up
@@ -56,14 +57,19 @@ class TimerHandle:
 
 @final
 class Timers:
-    """All timers of one loop."""
+    """All timers of one loop.
 
-    __slots__ = ("_cancelled", "_heap", "_numbers")
+    Attributes:
+        earliest: no timer is due before this; a cancelled one may make it too early, which does no harm.
+    """
+
+    __slots__ = ("_cancelled", "_heap", "_numbers", "earliest")
 
     def __init__(self) -> None:
         self._heap: list[tuple[float, int, TimerHandle]] = []
         self._numbers = count()  # of two that are due together, the first that was set comes first
         self._cancelled = 0
+        self.earliest: float = inf
 
     def add(
         self, when: float, function: Callable[..., object], arguments: tuple[Any, ...] = ()
@@ -71,6 +77,7 @@ class Timers:
         """Let function be called at a moment."""
         handle = TimerHandle(self, when, function, arguments)
         heapq.heappush(self._heap, (when, next(self._numbers), handle))
+        self.earliest = self._heap[0][0]
         return handle
 
     def next_deadline(self) -> float | None:
@@ -79,12 +86,15 @@ class Timers:
         while heap and heap[0][2].cancelled:
             heapq.heappop(heap)
             self._cancelled -= 1
-        return heap[0][0] if heap else None
+        self.earliest = heap[0][0] if heap else inf
+        return self.earliest if heap else None
 
     def pop_due(self, now: float) -> TimerHandle | None:
         """Remove and return the earliest whose moment has come; None: there is none."""
         deadline = self.next_deadline()
-        return heapq.heappop(self._heap)[2] if deadline is not None and deadline <= now else None
+        if deadline is None or deadline > now:
+            return None
+        return heapq.heappop(self._heap)[2]
 
     def __len__(self) -> int:
         return len(self._heap)

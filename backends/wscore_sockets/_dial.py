@@ -1,14 +1,17 @@
 """From a plan to a connected socket, blocking: names, Happy Eyeballs, proxies; nothing of WebSocket yet.
 
 `wscore.policy` says what to try when; here it is waited for. Every step is bounded by one deadline. Looking
-up a name is bounded by the system alone, so that is done in a thread of its own when there is a deadline.
+up a name is bounded by the system alone, so that is done in a thread of its own when there is a deadline, and
+so is speaking SOCKS.
 """
 
 import selectors
 import socket
 import threading
+from collections.abc import Callable
+from concurrent.futures import Future
 from time import monotonic
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from wscore import Config, LocalProtocolError
 from wscore.policy import ConnectTunnel, DialPlan, Plan, Proxy, interleave
@@ -17,7 +20,9 @@ from wscore_tls import TLSFilter, client_context
 from ._connecting import begin_connecting, finish_connecting
 
 _READ_SIZE: Final = 4096
+_NO_LIMIT: Final = 86_400.0  # seconds, for who takes None for a limit of its own
 
+T = TypeVar("T")
 Found = tuple[int, int, int, str, Any]
 LocalAddress = tuple[str, int] | None
 
@@ -46,7 +51,7 @@ def dial(
     if proxy is None:
         return dial_host(plan.address.host, plan.address.port, local_address, deadline), None
     if not proxy.is_http:
-        return _dial_socks(plan, proxy, deadline), None
+        return _dial_socks(plan, proxy, local_address, deadline), None
     sock = dial_host(proxy.host, proxy.port, local_address, deadline)
     try:
         tls = None
@@ -82,7 +87,8 @@ def dial_host(host: str, port: int, local_address: LocalAddress, deadline: float
     with _Attempts(places, plan, local_address) as attempts:
         while plan.winner is None and not plan.over:
             attempts.begin()
-            attempts.wait(deadline)
+            if not plan.over:  # otherwise each has failed at once, and there is nothing to wait for
+                attempts.wait(deadline)
         if plan.winner is None:
             raise plan.failure([f"{place[4][0]} port {port}" for place in places])
         return attempts.take(plan.winner)
@@ -148,24 +154,38 @@ def look_up(host: str, port: int, deadline: float | None) -> list[Found]:
         return list(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST))
     except socket.gaierror:
         pass
+    return _in_time(
+        lambda: list(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)), deadline, lambda late: None
+    )
+
+
+def _in_time(call: Callable[[], T], deadline: float | None, discard: Callable[[T], object]) -> T:
+    """Call what cannot be bounded itself; what takes too long is left alone, and discard gets its result."""
     if deadline is None:
-        return list(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
-    found: list[list[Found] | OSError] = []
+        return call()
+    outcome: Future[T] = Future()
 
     def run() -> None:
         try:
-            found.append(list(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)))
-        except OSError as error:
-            found.append(error)
+            result = call()
+        except Exception as error:
+            if outcome.set_running_or_notify_cancel():
+                outcome.set_exception(error)
+        else:
+            if outcome.set_running_or_notify_cancel():
+                outcome.set_result(result)
+            else:
+                discard(result)
 
-    thread = threading.Thread(target=run, name="wscore-lookup", daemon=True)
-    thread.start()
-    thread.join(_left(deadline))
-    if not found:
-        raise TimeoutError(f"looking up {host!r:.100} took too long")
-    if isinstance(found[0], OSError):
-        raise found[0]
-    return found[0]
+    threading.Thread(target=run, name="wscore-lookup", daemon=True).start()
+    try:
+        return outcome.result(_left(deadline))
+    except TimeoutError:
+        if outcome.cancel():
+            raise TimeoutError("the time to connect is up") from None
+        return outcome.result()  # it was not this wait that raised
+    finally:
+        outcome.cancel()  # an interrupt has ended the wait
 
 
 def _open_tunnel(
@@ -191,8 +211,10 @@ def _open_tunnel(
     sock.settimeout(None)
 
 
-def _dial_socks(plan: Plan, proxy: Proxy, deadline: float | None) -> socket.socket:
-    """Connect through a SOCKS proxy, which python-socks speaks to."""
+def _dial_socks(
+    plan: Plan, proxy: Proxy, local_address: LocalAddress, deadline: float | None
+) -> socket.socket:
+    """Connect through a SOCKS proxy, which python-socks speaks to; it bounds each step, but not their sum."""
     try:
         from python_socks import ProxyError, ProxyTimeoutError, ProxyType
         from python_socks.sync import Proxy as SocksProxy
@@ -202,8 +224,15 @@ def _dial_socks(plan: Plan, proxy: Proxy, deadline: float | None) -> socket.sock
     socks = SocksProxy(
         kind, proxy.host, proxy.port, proxy.username, proxy.password, rdns=proxy.resolves_names
     )
+    timeout = _left(deadline) or _NO_LIMIT
+
+    def connect() -> socket.socket:
+        host, port = plan.address.host, plan.address.port
+        sock: socket.socket = socks.connect(host, port, timeout=timeout, local_addr=local_address)
+        return sock
+
     try:
-        sock: socket.socket = socks.connect(plan.address.host, plan.address.port, timeout=_left(deadline))
+        sock = _in_time(connect, deadline, socket.socket.close)
     except ProxyTimeoutError:
         raise TimeoutError("the SOCKS proxy took too long") from None
     except ProxyError as error:

@@ -6,8 +6,12 @@ import socket
 import stat
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from typing import Any, Final, TypeAlias
 
-_FIRST_INHERITED = 3  # sd_listen_fds(3)
+_ATTEMPTS: Final = 10  # to find a port that is free on every address
+_FIRST_INHERITED: Final = 3  # sd_listen_fds(3)
+
+_Place: TypeAlias = tuple[int, tuple[Any, ...]]  # family and address
 
 
 def listen(
@@ -29,45 +33,70 @@ def listen(
 
     Raises:
         OSError: an address cannot be listened on.
-        ValueError: reuse_port, and this system has no such option.
+        ValueError: no host; reuse_port, and this system has no such option.
     """
     if unix is not None:
         return [_listen_unix(unix, backlog)]
     if reuse_port and not hasattr(socket, "SO_REUSEPORT"):
         raise ValueError("this system cannot let several processes listen on one port")
     hosts = [host] if isinstance(host, str) or host is None else list(host)
-    listeners: list[socket.socket] = []
+    if not hosts:
+        raise ValueError("expected at least one host")
+    places = {each: _places(each, port) for each in hosts}
+    for _ in range(_ATTEMPTS - 1):
+        try:
+            return _listen_all(places, backlog, reuse_port)
+        except OSError as error:
+            if port != 0 or error.errno != errno.EADDRINUSE:
+                raise
+            # What the system chose for the first address was taken on another one: it may choose again.
+    return _listen_all(places, backlog, reuse_port)
+
+
+def _places(host: str | None, port: int) -> list[_Place]:
+    """Look up every address of host."""
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    return list(dict.fromkeys((entry[0], entry[4]) for entry in found))
+
+
+def _listen_all(
+    places: Mapping[str | None, Sequence[_Place]], backlog: int, reuse_port: bool
+) -> list[socket.socket]:
+    """Listen on every address of some hosts that this machine has; on one that several have, once."""
+    listeners: dict[_Place, socket.socket] = {}
+    port = 0  # what the system chose, if that is its business
     try:
-        for each in hosts:
-            _listen_host(each, port, listeners, backlog, reuse_port)
+        for host, addresses in places.items():
+            for place in [place for place in addresses if place not in listeners]:
+                listener = _listen_at(place, port, backlog, reuse_port, alone=len(addresses) == 1)
+                if listener is not None:
+                    listeners[place] = listener
+                    port = listener.getsockname()[1]
+            if listeners.keys().isdisjoint(addresses):
+                raise OSError(errno.EADDRNOTAVAIL, f"no address of {host} can be listened on")
     except BaseException:
-        for listener in listeners:
+        for listener in listeners.values():
             listener.close()
         raise
-    return listeners
+    return list(listeners.values())
 
 
-def _listen_host(
-    host: str | None, port: int, listeners: list[socket.socket], backlog: int, reuse_port: bool
-) -> None:
-    """Add a listener for each address of host."""
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    before = len(listeners)
-    for family, address in dict.fromkeys((entry[0], entry[4]) for entry in found):
-        chosen = listeners[0].getsockname()[1] if listeners and port == 0 else address[1]
-        try:
-            listener = socket.create_server(
-                (address[0], chosen), family=family, backlog=backlog, reuse_port=reuse_port
-            )
-        except OSError as error:
-            # A name may have an address of a family that this machine does not speak.
-            if error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT) or len(found) == 1:
-                raise
-            continue
-        listener.setblocking(False)
-        listeners.append(listener)
-    if len(listeners) == before:
-        raise OSError(errno.EADDRNOTAVAIL, f"no address of {host} can be listened on")
+def _listen_at(
+    place: _Place, chosen: int, backlog: int, reuse_port: bool, *, alone: bool
+) -> socket.socket | None:
+    """Listen on one address; None: its host has others, and this machine does not have this one."""
+    family, (host, port, *rest) = place  # rest: of IPv6, among it the interface that a local address is of
+    try:
+        listener = socket.create_server(
+            (host, port or chosen, *rest), family=family, backlog=backlog, reuse_port=reuse_port
+        )
+    except OSError as error:
+        # A name may have an address of a family that this machine does not speak.
+        if alone or error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
+            raise
+        return None
+    listener.setblocking(False)
+    return listener
 
 
 def _listen_unix(path: str, backlog: int) -> socket.socket:
@@ -93,8 +122,11 @@ def _remove_stale(path: str) -> None:
         if not stat.S_ISSOCK(os.stat(path).st_mode):
             return
         with socket.socket(socket.AF_UNIX) as probe:
+            probe.setblocking(False)  # a listener that is behind must not make us wait
             try:
                 probe.connect(path)
+            except BlockingIOError:
+                return
             except ConnectionRefusedError:
                 os.unlink(path)
 
@@ -107,6 +139,9 @@ def inherited_sockets(environ: Mapping[str, str] | None = None) -> list[socket.s
 
     Returns:
         Non-blocking sockets; [] when none were handed over.
+
+    Raises:
+        OSError: what was handed over is no socket.
     """
     environ = os.environ if environ is None else environ
     try:

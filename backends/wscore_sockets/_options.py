@@ -6,6 +6,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 _LINGER_OFF: Final = b"\x01\x00\x00\x00\x00\x00\x00\x00"  # struct linger: on, 0 seconds
+_LONGEST: Final = 2**31 - 1  # milliseconds, that the option can hold
 _PASSING: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
@@ -21,7 +22,7 @@ def tune(sock: Any, silence: float | None = None) -> None:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if silence is not None and hasattr(socket, "TCP_USER_TIMEOUT"):
         with suppress(OSError, AttributeError):
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(silence * 1000))
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, min(int(silence * 1000), _LONGEST))
 
 
 def drop(sock: Any) -> None:

@@ -41,4 +41,4 @@ class Room(Endpoint):
 if __name__ == "__main__":
     with wscore_threading.serve(Room(), "127.0.0.1", 8765) as server:
         print(f"the room is at ws://127.0.0.1:{server.port}")
-        server.serve_forever()
+        server.serve_until_signal()

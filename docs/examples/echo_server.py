@@ -20,4 +20,4 @@ def hello(request: Request) -> Response | None:
 if __name__ == "__main__":
     with wscore_threading.serve(echo, "127.0.0.1", 8765, process_request=hello) as server:
         print(f"listening on ws://127.0.0.1:{server.port}")
-        server.serve_forever()
+        server.serve_until_signal()

@@ -19,12 +19,11 @@ import trio
 
 import wscore
 from wscore import Closed, Connection, ConnectionClosed, Endpoint, Event, Opened, State, TransportAction
-from wscore.policy import Accept, Gate, Router, SessionInfo, outcome_of, plan_connection, printable
+from wscore.policy import Accept, Gate, Router, SessionInfo, may_send, outcome_of, plan_connection, printable
 from wscore_sockets import drop, listen, tune
 from wscore_tls import TLSFilter, client_context
 
 log = logging.getLogger("trio_driver")
-SHUT = State.LOCAL_CLOSING  # our Close was sent: nothing more may be
 
 
 def report(what: str, error: BaseException | None) -> None:
@@ -264,7 +263,7 @@ async def run_endpoint(endpoint: Endpoint, session: Session, event: Event) -> No
     """Bring events to an endpoint while there is room for its replies; the last one in any case."""
     link, core, session.receiving = session.link, session.link.core, True
     delivery = wscore.Delivery(
-        endpoint, session, close=session.start_closing, report=report, may_send=lambda: core.state is not SHUT
+        endpoint, session, close=session.start_closing, report=report, may_send=lambda: may_send(core.state)
     )
     try:
         while not isinstance(event, Closed):
@@ -296,6 +295,8 @@ async def connect(
 ) -> AsyncIterator[Session]:
     """Connect to a server; arguments and errors are those of the other backends."""
     plan = plan_connection(url, headers=headers, origin=origin, proxy=None, environ={})
+    if ssl is not None and not plan.address.secure:
+        raise ValueError("an SSL context goes with a wss:// address only")
     address, tls, target, raised = plan.address, None, None, None
     if endpoint is not None:
         config, target = wscore.config_for(endpoint, config), wscore.endpoint_for(endpoint)
@@ -332,12 +333,15 @@ class Server:
         self.accepting, self.serving, self.over = trio.CancelScope(), trio.CancelScope(), trio.Event()
         self._gate, self._ssl = gate, ssl
         self.sessions: set[Session] = set()  # those that are open now
+        self._silent: set[Link] = set()  # those that have asked for nothing yet
 
     async def shutdown(self, code: int = 1001, reason: str = "", *, timeout: float = 10.0) -> None:
         """Stop accepting, close every session, wait for the handlers; abort what is left after timeout."""
         wscore.CloseError(code, reason)  # raises before anything has stopped
         self._gate.closing = True
         self.accepting.cancel()
+        for link in list(self._silent):
+            link.abort()
         for session in list(self.sessions):
             session.start_closing(code, reason)
         with trio.move_on_after(timeout):
@@ -350,9 +354,11 @@ class Server:
         core = Connection(wscore.Role.SERVER, self._gate.config, now=trio.current_time())
         tls = None if self._ssl is None else TLSFilter(self._ssl, server_side=True)
         link, verdict = Link(core, stream, tls), None
+        self._silent.add(link)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(link.run)
             while not isinstance(event := await link.next_event(), Closed):
+                self._silent.discard(link)
                 if isinstance(event, wscore.RequestReceived):
                     verdict = await self._gate.decide_awaiting(event.request)
                     self._gate.answer(core, event.request, verdict, trio.current_time())
@@ -364,6 +370,7 @@ class Server:
                         session.start_closing(wscore.CloseCode.GOING_AWAY)
                     await run(verdict.handler, session, event)
                     self.sessions.discard(session)
+            self._silent.discard(link)
             if core.request is None:
                 log.info("no handshake: %s", printable(str(link.error or wscore.error_from(event))))
 

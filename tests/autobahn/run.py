@@ -8,7 +8,7 @@ three programs that bring it along:
 - ``run-server URL REPORTS [CASE..]`` runs it against a server and leaves ``index.json`` in REPORTS;
 - ``run-client COMMAND REPORTS [CASE..]`` does so for a client, which COMMAND starts.
 
-A BACKEND is ``threading``, ``asyncio``, ``uvloop`` or ``selectors``; none: all but uvloop, one after the other.
+A BACKEND is ``threading``, ``asyncio``, ``uvloop`` or ``selectors``; none: all but uvloop, in turn.
 A CASE is ``7.1.5``, ``6.*``, ``fast`` (all but sections 9, 12 and 13; the default) or ``all``. A verdict
 other than OK must be listed in expected.json with the reason for it. The exit status is 0 when all is as
 expected, 1 when something is not, and 2 when the suite is not there or could not be run.

@@ -2,7 +2,9 @@
 
 A rule that only some distant test happens to exercise is a rule that nobody has written down. So for every
 ``wscore/_x.py`` the modules ``tests/core/test_x.py`` and ``tests/core/test_x_*.py`` are run by themselves,
-and must reach each of its branches. The exit status is 1 when one does not.
+and must reach each of its branches. A package is one module; but if its tests have a folder of their own, as
+those of ``wscore/policy`` have, each of its modules is looked at: ``policy/x``. The exit status is 1 when one
+is not covered.
 """
 
 import os
@@ -19,15 +21,29 @@ TESTS: Final = ROOT / "tests" / "core"
 
 def modules() -> list[str]:
     """Name what has to be covered: the modules and the packages of the core."""
-    files = [path.stem.removeprefix("_") for path in CORE.glob("_[a-z]*.py")]
-    folders = [path.parent.name for path in CORE.glob("*/__init__.py")]
-    return sorted(files + folders)
+    names = names_in(CORE)
+    for package in sorted(path.parent.name for path in CORE.glob("*/__init__.py")):
+        inside = [f"{package}/{name}" for name in names_in(CORE / package)]
+        names += inside if (TESTS / package).is_dir() else [package]
+    return sorted(names)
+
+
+def names_in(folder: Path) -> list[str]:
+    """Name the private modules in a folder."""
+    return [path.stem.removeprefix("_") for path in folder.glob("_[a-z]*.py")]
+
+
+def sources_of(module: str) -> str:
+    """Return the pattern of the files that a module consists of."""
+    path = CORE / module
+    return f"{CORE.name}/{module}/*" if path.is_dir() else f"{path.parent.relative_to(ROOT)}/_{path.name}.py"
 
 
 def tests_of(module: str) -> list[Path]:
     """Return the tests that belong to a module."""
-    longer = [other for other in modules() if other.startswith(f"{module}_")]
-    found = [TESTS / f"test_{module}.py", *sorted(TESTS.glob(f"test_{module}_*.py"))]
+    folder, name = (TESTS / module).parent, Path(module).name
+    longer = [Path(other).name for other in modules() if other.startswith(f"{module}_")]
+    found = [folder / f"test_{name}.py", *sorted(folder.glob(f"test_{name}_*.py"))]
     return [
         path
         for path in found
@@ -40,7 +56,6 @@ def uncovered(module: str) -> str:
     tests = tests_of(module)
     if not tests:
         return "has no tests of its own"
-    source = f"{CORE.name}/{module}/*" if (CORE / module).is_dir() else f"{CORE.name}/_{module}.py"
     with tempfile.TemporaryDirectory() as folder:
         data = f"--data-file={folder}/coverage"
         run = [sys.executable, "-m", "coverage"]
@@ -48,7 +63,7 @@ def uncovered(module: str) -> str:
         failed = output_if_failed([*run, "run", data, "--branch", "-m", "pytest", *quick, *map(str, tests)])
         if failed:
             return f"its tests fail:\n{failed[-2000:]}"
-        limits = [f"--include={source}", "--show-missing", "--fail-under=100"]
+        limits = [f"--include={sources_of(module)}", "--show-missing", "--fail-under=100"]
         return output_if_failed([*run, "report", data, *limits])
 
 

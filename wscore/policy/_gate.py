@@ -170,7 +170,9 @@ class Gate:
         except TypeError as error:
             return self._broken("process_request chose a handler that cannot serve here", error)
         if not fits:
-            return self._broken("process_request chose a handler with the hook on_fragment; others have none", None)
+            return self._broken(
+                "process_request chose a handler with the hook on_fragment; others have none", None
+            )
         return accept
 
     def _subprotocol(self, request: Request, accept: Accept) -> str | None:

@@ -19,9 +19,10 @@ from typing import Final, final
 
 from wscore._codes import CloseCode
 from wscore._connection import Connection
-from wscore._errors import ConnectionClosed, LocalProtocolError, WriteBufferFull
-from wscore._lifecycle import State
+from wscore._errors import WriteBufferFull
 from wscore._prepared import PreparedMessage
+
+from ._outcome import may_send
 
 _KEPT: Final = 16
 _TOO_SLOW: Final = "the peer reads too slowly"
@@ -78,7 +79,7 @@ class Backlog:
 
     def release(self, core: Connection) -> None:
         """Hand over what has room now, oldest first. Then drain."""
-        while self._messages and core.writable and core.state is State.OPEN:
+        while self._messages and core.writable and may_send(core.state):
             try:
                 core.send_prepared(self._messages[0])
             except WriteBufferFull:
@@ -98,7 +99,7 @@ def offer(
         backlog: what waits already; None: nothing, and there is room.
         now: the time.
     """
-    if core.state is not State.OPEN and core.state is not State.REMOTE_CLOSING:
+    if not may_send(core.state):
         return Offered.GONE
     if backlog is None or (core.writable and not backlog):
         return _send(core, message, now)
@@ -118,8 +119,6 @@ def _send(core: Connection, message: PreparedMessage, now: float) -> Offered:
         core.send_prepared(message)
     except WriteBufferFull:
         return _give_up(core, now)
-    except (ConnectionClosed, LocalProtocolError):
-        return Offered.GONE
     return Offered.SENT if core.writable else Offered.FULL
 
 

@@ -218,6 +218,7 @@ class Server:
         if not self._gate.closing:
             self._gate.closing = True
             self._farewell = int(code), reason
+        if self._listening:
             await self._stop_accepting()
             self._say_goodbye()
         await self._wait_until_empty(monotonic() + timeout)
@@ -241,6 +242,7 @@ class Server:
         """Close what listens, the sessions, and the connections that were promised nothing yet."""
         for server in self._listening:
             server.close()
+        self._listening.clear()
         for visitor in list(self._visitors):
             if visitor.session is not None:
                 visitor.session.start_closing(*self._farewell)

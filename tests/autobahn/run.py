@@ -155,9 +155,7 @@ def main(arguments: list[str]) -> int:
     if subprocess.run([suite / "setup.sh", WORK / "autobahn-suite"], check=False).returncode:
         print("autobahn: the suite could not be set up", file=sys.stderr)
         return 2
-    differences = [
-        difference for backend in backends for difference in run_backend(suite, backend, cases)
-    ]
+    differences = [difference for backend in backends for difference in run_backend(suite, backend, cases)]
     for difference in differences:
         print(f"NOT AS EXPECTED: {difference}")
     print("autobahn:", f"{len(differences)} differences" if differences else "all as expected")

@@ -17,6 +17,9 @@ from support.devtools import Page, browser, find_browser
 
 _BROWSER: Final = find_browser()
 
+# What goes over the connection is tried with each; what only the page does, with one.
+BACKENDS: Final = pytest.mark.parametrize("backend", ["threading", "asyncio", "selectors"])
+
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(_BROWSER is None, reason="no Chromium on this machine: apt-get install chromium"),
@@ -57,8 +60,9 @@ def entry(page: Page, kind: str, index: int = 0) -> dict[str, str]:
     return dict(page.wait(f"(node => node && {{...node.dataset, content: {content}}})({found})"))
 
 
-def test_text_is_echoed_with_its_round_trip_time(page: Page) -> None:
-    with serving() as server:
+@BACKENDS
+def test_text_is_echoed_with_its_round_trip_time(page: Page, backend: str) -> None:
+    with serving("--backend", backend) as server:
         open_page(page, server.page)
         page.type("#text", "Grüße, 世界 😀 <b>no markup</b>")
         page.click("#send")
@@ -103,10 +107,11 @@ def test_wrong_hex_digits_are_explained_and_not_sent(page: Page) -> None:
         assert page.text("#sent-count") == "0"
 
 
-def test_a_file_is_sent_as_bytes(page: Page, tmp_path: Path) -> None:
+@BACKENDS
+def test_a_file_is_sent_as_bytes(page: Page, backend: str, tmp_path: Path) -> None:
     path = tmp_path / "data.bin"
     path.write_bytes(bytes(range(256)) * 512)
-    with serving() as server:
+    with serving("--backend", backend) as server:
         open_page(page, server.page)
         page.click("label[for=kind-file]")
         page.choose_file("#file", path)
@@ -116,8 +121,9 @@ def test_a_file_is_sent_as_bytes(page: Page, tmp_path: Path) -> None:
     assert received["content"].startswith("00 01 02 03") and received["content"].endswith("fe ff …")
 
 
-def test_the_page_closes_with_a_code_and_a_reason_and_connects_again(page: Page) -> None:
-    with serving() as server:
+@BACKENDS
+def test_the_page_closes_with_a_code_and_a_reason_and_connects_again(page: Page, backend: str) -> None:
+    with serving("--backend", backend) as server:
         open_page(page, server.page)
         page.type("#close-code", "3456")
         page.type("#close-reason", "genug für heute")
@@ -143,8 +149,9 @@ def test_a_code_that_a_page_may_not_use_is_explained(page: Page, code: str) -> N
         wait_for_state(page, "open")
 
 
-def test_a_server_that_ends_says_so_cleanly(page: Page) -> None:
-    with serving() as server:
+@BACKENDS
+def test_a_server_that_ends_says_so_cleanly(page: Page, backend: str) -> None:
+    with serving("--backend", backend) as server:
         open_page(page, server.page)
         server.process.send_signal(signal.SIGINT)
         closed = entry(page, "close")
@@ -156,8 +163,9 @@ def test_a_server_that_ends_says_so_cleanly(page: Page) -> None:
         entry(page, "error")
 
 
-def test_the_browser_and_the_server_compress_for_each_other(page: Page) -> None:
-    with serving("--compress") as server:
+@BACKENDS
+def test_the_browser_and_the_server_compress_for_each_other(page: Page, backend: str) -> None:
+    with serving("--backend", backend, "--compress") as server:
         open_page(page, server.page)
         assert page.evaluate("socket.extensions").startswith("permessage-deflate")
         for number in range(3):  # each message refers into those before it
@@ -173,8 +181,9 @@ def test_without_the_option_nothing_is_compressed(page: Page) -> None:
         assert page.evaluate("socket.extensions") == ""
 
 
-def test_a_message_over_the_limit_is_answered_with_1009(page: Page) -> None:
-    with serving("--max-message", "1k") as server:
+@BACKENDS
+def test_a_message_over_the_limit_is_answered_with_1009(page: Page, backend: str) -> None:
+    with serving("--backend", backend, "--max-message", "1k") as server:
         open_page(page, server.page)
         page.type("#text", "x" * 1024)
         page.click("#send")
@@ -197,10 +206,11 @@ def test_nothing_in_the_page_breaks_its_own_policy(page: Page) -> None:
         assert any("Content Security Policy" in complaint for complaint in page.complaints)
 
 
-def test_over_https_the_page_connects_with_wss(page: Page, tmp_path: Path) -> None:
+@BACKENDS
+def test_over_https_the_page_connects_with_wss(page: Page, backend: str, tmp_path: Path) -> None:
     files = make_certificates().write_files(tmp_path)
     certificate = ("--certfile", str(files.server_certificate), "--keyfile", str(files.server_key))
-    with serving(*certificate) as server:
+    with serving("--backend", backend, *certificate) as server:
         open_page(page, server.page)
         assert page.text("#address") == server.url
         assert server.url.startswith("wss://")

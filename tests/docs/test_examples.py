@@ -1,8 +1,7 @@
-"""What the documentation shows is run: every example, and every Python block of the README."""
+"""What the documentation shows is run: every example, and the blocks of the pages about the core."""
 
 import re
 import runpy
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -107,31 +106,6 @@ def test_prepared_news_reach_every_session() -> None:
         assert eventually(lambda: len(server.sessions) == 2)
         exec(code, {"server": server})
         assert one.recv(PATIENCE) == other.recv(PATIENCE) == "the same for everybody"
-
-
-@pytest.mark.parametrize("number", [0, 1])
-def test_the_servers_of_the_readme_serve_its_client(
-    number: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    [client] = blocks("wscore_threading.connect(")
-    served: list[wscore_threading.Server] = []
-    up = threading.Event()
-    serve = wscore_threading.serve
-
-    def on_a_free_port(handler: Any, host: str, port: int) -> wscore_threading.Server:
-        served.append(serve(handler, host, 0))
-        up.set()
-        return served[0]
-
-    monkeypatch.setattr(wscore_threading, "serve", on_a_free_port)
-    thread = threading.Thread(target=exec, args=(blocks("wscore_threading.serve(")[number], {}))
-    thread.start()
-    assert up.wait(PATIENCE)
-    exec(client.replace("8765", str(served[0].port)), {})
-    served[0].shutdown()
-    thread.join(PATIENCE)
-    assert not thread.is_alive()
-    assert "hello" in capsys.readouterr().out
 
 
 def test_the_core_of_the_readme_runs_as_printed() -> None:

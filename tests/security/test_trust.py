@@ -1,4 +1,4 @@
-"""Rows 43, 44, 48, 49, 51 and 53: what goes out, what a server may say, and who may speak to whom."""
+"""Rows 43, 44, 48, 49, 51, 52 and 53: what goes out, what a server may say, and who may speak to whom."""
 
 import logging
 import re
@@ -19,7 +19,7 @@ from support.handshakes import (
     response,
     server,
 )
-from support.raw import RawListener, dial
+from support.raw import RawListener, answer, dial
 from support.threaded import echo
 from wscore import (
     ANY_ORIGIN,
@@ -29,6 +29,7 @@ from wscore import (
     HandshakeRefused,
     LocalProtocolError,
     Refused,
+    RemoteProtocolError,
     Response,
     Role,
     TransportAction,
@@ -178,6 +179,75 @@ def test_row_51_a_redirect_is_a_refusal_and_is_not_followed() -> None:
         second._socket.settimeout(0.05)
         with pytest.raises(TimeoutError):
             second.accept()
+
+
+def test_row_51_a_followed_redirect_takes_no_credentials_to_another_origin() -> None:
+    """Cause: only the first field of a name was left out, or another port counted as the same server.
+    Correct: none of them reaches another origin, and nothing is followed unless that was asked for."""
+    secrets = [
+        ("Authorization", "Basic c2VjcmV0"),
+        ("authorization", "more c2VjcmV0"),
+        ("Cookie", "c2VjcmV0"),
+    ]
+    with RawListener() as first, RawListener() as second:
+
+        def redirect() -> None:
+            with first.accept() as peer:
+                assert peer.read_head().count(b"c2VjcmV0") == 3
+                location = f"Location: {second.url}".encode()
+                peer.send(head(b"HTTP/1.1 307 Elsewhere", [location, b"Content-Length: 0"]))
+
+        def accept() -> bytes:
+            peer = second.accept()
+            request_head = peer.read_head()
+            peer.send(answer(request_head))
+            return request_head
+
+        redirecting, accepting = background(redirect), background(accept)
+        session = wscore_threading.connect(first.url, headers=secrets, redirects=1, proxy=None)
+        session.abort()
+        redirecting.result()
+        assert b"c2VjcmV0" not in accepting.result()
+
+
+def test_row_52_credentials_for_a_proxy_reach_the_proxy_alone() -> None:
+    """Cause: Proxy-Authorization was one of the fields of every request. Correct: it is in CONNECT, and in
+    nothing that goes through the tunnel; what is for the server is not in CONNECT."""
+    with RawListener() as proxy:
+
+        def be_both() -> tuple[bytes, bytes]:
+            peer = proxy.accept()
+            connect = peer.read_head()
+            peer.send(b"HTTP/1.1 200 OK\r\n\r\n")
+            inside = peer.read_head()
+            peer.send(answer(inside))
+            return connect, inside
+
+        being = background(be_both)
+        through = proxy.url.replace("ws://", "http://proxyuser:proxypass@")
+        session = wscore_threading.connect("ws://user:pass@server.invalid/", proxy=through)
+        session.abort()
+        connect, inside = (each.lower() for each in being.result())
+        assert connect.startswith(b"connect server.invalid:80 ")
+        assert b"proxy-authorization: basic" in connect and b"\r\nauthorization:" not in connect
+        assert b"proxy" not in inside and b"\r\nauthorization: basic" in inside
+
+
+def test_row_52_bytes_behind_the_answer_of_a_proxy_are_refused() -> None:
+    """Cause: what a proxy sent too early was taken for the server's. Correct: nothing can come before the
+    server was asked, so the connection ends."""
+    with RawListener() as proxy:
+
+        def answer_too_much() -> None:
+            peer = proxy.accept()
+            peer.read_head()
+            peer.send(b"HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 101 Switching Protocols\r\n")
+            peer.read_to_end()
+
+        answering = background(answer_too_much)
+        with pytest.raises(RemoteProtocolError):
+            wscore_threading.connect("ws://server.invalid/", proxy=proxy.url.replace("ws://", "http://"))
+        answering.result()
 
 
 HOSTILE = "\x1b[2J\x1b]0;owned\x07\r\nroot logged in\x00\x9b31m\u202egnp.exe\u2028\x7f"

@@ -13,6 +13,7 @@ import pytest
 from wscore import (
     Config,
     ConnectionClosed,
+    Deflate,
     Endpoint,
     HandshakeRefused,
     Limits,
@@ -26,6 +27,9 @@ from .certificates import Certificates, make_certificates
 from .stranger_cases import (
     BIG,
     CLOSES,
+    COMPRESSIBLE,
+    DEFLATES,
+    FRAGMENTED,
     MEBIBYTE,
     MESSAGES,
     NEGOTIATIONS,
@@ -34,7 +38,7 @@ from .stranger_cases import (
     Negotiation,
     Refusal,
 )
-from .strangers import PATIENCE, Play, Stranger, echo, end_of
+from .strangers import PATIENCE, Fragmenter, Play, Stranger, echo, end_of
 
 
 def with_limit(size: int) -> Config:
@@ -63,6 +67,29 @@ def test_sixteen_mebibytes_come_back_uncompressed(play: Play) -> None:
         assert session.response.headers.get("Sec-WebSocket-Extensions") is None
         session.send(message)
         assert session.recv(PATIENCE) == message
+
+
+@pytest.mark.parametrize("deflate", DEFLATES.values(), ids=DEFLATES)
+def test_compressed_messages_come_back_as_we_sent_them(play: Play, deflate: Deflate) -> None:
+    with (
+        play(echo) as place,
+        connect(f"ws://{place}", config=Config(compression=deflate)) as session,
+    ):
+        assert session.extensions.startswith("permessage-deflate")
+        for message in COMPRESSIBLE.values():
+            session.send(message)
+            assert session.recv(PATIENCE) == message
+
+
+@pytest.mark.parametrize("parts", FRAGMENTED.values(), ids=FRAGMENTED)
+def test_fragments_arrive_as_one_message(play: Play, parts: list[str] | list[bytes]) -> None:
+    def script(server: Stranger) -> None:
+        assert isinstance(server, Fragmenter)
+        server.send_fragments(parts)
+
+    with play(script) as place, connect(f"ws://{place}") as session:
+        whole = type(parts[0])().join(parts)  # type: ignore[arg-type]  # all str or all bytes
+        assert session.recv(PATIENCE) == whole
 
 
 @pytest.mark.parametrize("payload", PINGS.values(), ids=PINGS)

@@ -12,13 +12,16 @@ from threading import Event
 
 import pytest
 
-from wscore import Closed, Config, Endpoint, Limits, Request, Response, Side, Violation
+from wscore import Closed, Config, Deflate, Endpoint, Limits, Request, Response, Side, Violation
 from wscore_threading import Server, Session, serve
 
 from .certificates import Certificates, make_certificates
 from .stranger_cases import (
     BIG,
     CLOSES,
+    COMPRESSIBLE,
+    DEFLATES,
+    FRAGMENTED,
     MEBIBYTE,
     MESSAGES,
     ORIGINS,
@@ -29,7 +32,7 @@ from .stranger_cases import (
     OriginRow,
     Refusal,
 )
-from .strangers import PATIENCE, Dial, Ended, Refused, end_of
+from .strangers import PATIENCE, Dial, Ended, Fragmenter, Refused, end_of
 
 HOST = "127.0.0.1"
 
@@ -110,6 +113,30 @@ def test_compression_is_declined_and_messages_come_as_they_are(dial: Dial) -> No
         for message in MESSAGES.values():
             client.send(message)
             assert client.recv() == message
+
+
+@pytest.mark.parametrize("deflate", DEFLATES.values(), ids=DEFLATES)
+def test_compressed_messages_come_back_as_they_were_sent(dial: Dial, deflate: Deflate) -> None:
+    def handler(session: Session) -> None:
+        assert session.extensions.startswith("permessage-deflate")
+        echo(session)
+
+    with (
+        serve(handler, HOST, config=Config(compression=deflate)) as server,
+        dial(url_of(server), deflate=True) as client,
+    ):
+        assert client.compressed
+        for message in COMPRESSIBLE.values():
+            client.send(message)
+            assert client.recv() == message
+
+
+@pytest.mark.parametrize("parts", FRAGMENTED.values(), ids=FRAGMENTED)
+def test_fragments_come_back_as_one_message(dial: Dial, parts: list[str] | list[bytes]) -> None:
+    with serve(echo, HOST) as server, dial(url_of(server)) as client:
+        assert isinstance(client, Fragmenter)
+        client.send_fragments(parts)
+        assert client.recv() == type(parts[0])().join(parts)  # type: ignore[arg-type]  # all str or all bytes
 
 
 @pytest.mark.parametrize("payload", PINGS.values(), ids=PINGS)
@@ -239,7 +266,7 @@ def test_a_refusal_reaches_it(dial: Dial, refusal: Refusal) -> None:
     ):
         pass
     assert refused.value.status == refusal.status
-    assert refused.value.headers.get(name) == value
+    assert refused.value.headers.get(name.lower()) == value
     assert refused.value.body in (refusal.body, None)
 
 

@@ -174,10 +174,16 @@ def dial_upgraded(port: int, *, receive_buffer: int | None = None) -> RawPeer:
 
 @final
 class RawListener:
-    """A listening socket that hands out bare peers; leaving it closes those, too."""
+    """A listening socket that hands out bare peers; leaving it closes those, too.
 
-    def __init__(self) -> None:
+    Args:
+        receive_buffer: how little the kernel may hold for each of them.
+    """
+
+    def __init__(self, *, receive_buffer: int | None = None) -> None:
         self._socket = socket.create_server(("127.0.0.1", 0))
+        if receive_buffer is not None:
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self._socket.settimeout(PATIENCE)
         self._peers: list[RawPeer] = []
         self.port: int = self._socket.getsockname()[1]

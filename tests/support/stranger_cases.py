@@ -8,10 +8,11 @@ reasons go up to the 123 bytes that section 5.5 leaves them; codes are those tha
 import re
 from typing import Final, NamedTuple
 
-from wscore import ANY_ORIGIN, SAME_ORIGIN
+from wscore import ANY_ORIGIN, SAME_ORIGIN, Deflate
 
 MEBIBYTE: Final = 1024 * 1024
 BIG: Final = 16 * MEBIBYTE
+MUCH: Final = 2 * MEBIBYTE  # more than any buffer on the way holds
 
 MESSAGES: Final[dict[str, str | bytes]] = {
     "text": "hello",
@@ -29,6 +30,22 @@ MESSAGES: Final[dict[str, str | bytes]] = {
     "65535 bytes": b"x" * 65535,
     "65536 bytes": b"x" * 65536,
     "65536 bytes of text": "\u20ac" * 21845 + "x",
+}
+
+# Each message of these refers into those before it, where the contexts are kept.
+COMPRESSIBLE: Final[dict[str, str | bytes]] = {
+    "text that says the same again": "the same again, and again; " * 100,
+    "the same once more": "the same again, and again; " * 100,
+    "many zeros": bytes(MEBIBYTE),
+    "bytes that hardly repeat": bytes(number * number % 251 for number in range(5000)),
+    **MESSAGES,
+}
+
+DEFLATES: Final = {
+    "as it comes": Deflate(threshold=0),
+    "large windows": Deflate(server_max_window_bits=15, client_max_window_bits=15, threshold=0),
+    "small windows": Deflate(server_max_window_bits=9, client_max_window_bits=9, threshold=0),
+    "no contexts": Deflate(server_no_context_takeover=True, client_no_context_takeover=True, threshold=0),
 }
 
 FRAGMENTED: Final[dict[str, list[str] | list[bytes]]] = {

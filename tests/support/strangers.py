@@ -12,8 +12,9 @@ import threading
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, suppress
+from queue import SimpleQueue
 from types import TracebackType
-from typing import Any, Final, Protocol, Self, TypeVar, final
+from typing import Any, Final, Protocol, Self, TypeVar, final, runtime_checkable
 
 from .stranger_cases import MEBIBYTE, Refusal
 
@@ -33,7 +34,10 @@ class Ended(Exception):
 
 
 class Refused(Exception):
-    """Our server answered with another status than 101; body is None where the library drops it."""
+    """Our server answered with another status than 101; body is None where the library drops it.
+
+    Headers are found by their names in lower case.
+    """
 
     def __init__(self, status: int, headers: Mapping[str, str], body: bytes | None) -> None:
         super().__init__(status)
@@ -69,6 +73,14 @@ class Stranger(Protocol):
         """Close, and wait for the end."""
 
 
+@runtime_checkable
+class Fragmenter(Protocol):
+    """A stranger that can send a message in several frames."""
+
+    def send_fragments(self, parts: Sequence[str] | Sequence[bytes]) -> None:
+        """Send each of parts in a frame of its own; raises Ended."""
+
+
 class Dial(Protocol):
     """Connect a stranger to a server of ours; raises Refused or ssl.SSLError."""
 
@@ -88,7 +100,10 @@ Script = Callable[[Stranger], object]
 
 
 class Play(Protocol):
-    """Start a server of a stranger, which runs script with each client; gives its address without scheme."""
+    """Start a server of a stranger, which runs script with each client; gives its address without scheme.
+
+    It compresses when the client offers that, if the library can.
+    """
 
     def __call__(
         self,
@@ -115,6 +130,53 @@ def end_of(stranger: Stranger) -> tuple[int, str]:
             stranger.recv()
         except Ended as end:
             return end.code, end.reason
+
+
+@final
+class Mailbox:
+    """What the callbacks of a library bring, until somebody asks for it."""
+
+    def __init__(self) -> None:
+        self._messages: SimpleQueue[str | bytes | Ended] = SimpleQueue()
+        self._pongs: SimpleQueue[bytes] = SimpleQueue()
+        self._over = threading.Event()
+        self._end: Ended | None = None
+
+    def put(self, message: str | bytes) -> None:
+        """Take a message."""
+        self._messages.put(message)
+
+    def put_pong(self, payload: bytes) -> None:
+        """Take a pong."""
+        self._pongs.put(payload)
+
+    def put_end(self, code: int, reason: str) -> None:
+        """Take the end; only the first one counts."""
+        if not self._over.is_set():
+            self._messages.put(Ended(code, reason))
+            self._over.set()
+
+    @property
+    def over(self) -> bool:
+        """Whether the connection has ended, whatever is still unread."""
+        return self._over.is_set()
+
+    def recv(self) -> str | bytes:
+        """Wait for the next message; raises Ended."""
+        if self._end is None:
+            message = self._messages.get(timeout=PATIENCE)
+            if not isinstance(message, Ended):
+                return message
+            self._end = message
+        raise self._end
+
+    def wait_for_pong(self, payload: bytes) -> None:
+        """Wait for a pong, which must have this payload."""
+        assert self._pongs.get(timeout=PATIENCE) == payload
+
+    def wait_for_end(self) -> None:
+        """Wait until the connection has ended."""
+        assert self._over.wait(PATIENCE)
 
 
 @final

@@ -18,14 +18,16 @@ def test_serve_has_safe_defaults() -> None:
         compress=False,
         certfile=None,
         keyfile=None,
+        backend="threading",
     )
 
 
 def test_serve_takes_everything() -> None:
     arguments = "serve --host ::1 --port 0 --max-message 2k --origin http://a --origin http://b"
-    options = parse([*arguments.split(), "--compress", "--certfile", "c.pem", "--keyfile", "k.pem"])
+    more = "--compress --certfile c.pem --keyfile k.pem --backend asyncio"
+    options = parse([*arguments.split(), *more.split()])
     origins = ("http://a", "http://b")
-    assert options == ServeOptions("::1", 0, 2048, origins, True, Path("c.pem"), Path("k.pem"))
+    assert options == ServeOptions("::1", 0, 2048, origins, True, Path("c.pem"), Path("k.pem"), "asyncio")
 
 
 def test_a_star_among_the_origins_allows_any() -> None:
@@ -79,6 +81,7 @@ def test_connect_takes_everything() -> None:
         (["serve", "--max-message", "0"], "a size such as"),
         (["serve", "--max-message", "much"], "a size such as"),
         (["serve", "--keyfile", "k.pem"], "--keyfile needs --certfile"),
+        (["serve", "--backend", "carrier"], "threading"),
         (["connect", "ws://a/", "--header", "no colon"], "Name: value"),
         (["connect", "ws://a/", "--header", ": no name"], "Name: value"),
         (["connect", "ws://a/", "--timeout", "0"], "a positive number of seconds"),

@@ -16,6 +16,8 @@ from support.certificates import make_certificates
 from support.command import GUARD, Serving, run, serving
 from wscore import Config, Deflate, HandshakeRefused
 
+EACH_BACKEND = pytest.mark.parametrize("backend", ["threading", "asyncio", "selectors"])
+
 
 def get(server: Serving, target: str, method: str = "GET") -> tuple[http.client.HTTPResponse, bytes]:
     """Make one plain HTTP request."""
@@ -28,15 +30,17 @@ def get(server: Serving, target: str, method: str = "GET") -> tuple[http.client.
         client.close()
 
 
-def test_every_message_comes_back() -> None:
-    with serving() as server, wscore_threading.connect(server.url) as session:
+@EACH_BACKEND
+def test_every_message_comes_back(backend: str) -> None:
+    with serving("--backend", backend) as server, wscore_threading.connect(server.url) as session:
         for message in ("text", "", b"bytes", b"", "x" * 100_000, bytes(range(256)) * 1000):
             session.send(message)
             assert session.recv(timeout=GUARD) == message
 
 
-def test_connections_are_logged_with_control_characters_escaped() -> None:
-    with serving() as server:
+@EACH_BACKEND
+def test_connections_are_logged_with_control_characters_escaped(backend: str) -> None:
+    with serving("--backend", backend) as server:
         with wscore_threading.connect(f"{server.url}a%1b%5b31m%0Ab") as session:
             local = session.local_address
             session.close(3000, "no\x1b[31m\nnews")
@@ -44,8 +48,9 @@ def test_connections_are_logged_with_control_characters_escaped() -> None:
         assert server.wait_for("(closed.*)") == 'closed by the peer with 3000: "no\\x1b[31m\\x0anews"'
 
 
-def test_a_lost_connection_is_logged_as_one() -> None:
-    with serving() as server:
+@EACH_BACKEND
+def test_a_lost_connection_is_logged_as_one(backend: str) -> None:
+    with serving("--backend", backend) as server:
         with wscore_threading.connect(server.url) as session:
             session.abort()
         assert server.wait_for("(not closed.*)").startswith("not closed cleanly: 1006 (abnormal closure)")
@@ -127,12 +132,13 @@ def test_clients_that_offer_compression_get_it_if_told() -> None:
         assert session.extensions == ""
 
 
-def test_tls_is_served_with_a_certificate(tmp_path: Path) -> None:
+@EACH_BACKEND
+def test_tls_is_served_with_a_certificate(tmp_path: Path, backend: str) -> None:
     certificates = make_certificates()
     files = certificates.write_files(tmp_path)
     arguments = ("--certfile", str(files.server_certificate), "--keyfile", str(files.server_key))
     context = certificates.client_context()
-    with serving(*arguments) as server:
+    with serving(*arguments, "--backend", backend) as server:
         assert server.url.startswith("wss://127.0.0.1:") and server.page.startswith("https://127.0.0.1:")
         with wscore_threading.connect(server.url, ssl=context) as session:
             session.send("in secret")
@@ -143,9 +149,10 @@ def test_tls_is_served_with_a_certificate(tmp_path: Path) -> None:
         client.close()
 
 
+@EACH_BACKEND
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_server_says_goodbye(number: signal.Signals) -> None:
-    with serving() as server, wscore_threading.connect(server.url) as session:
+def test_an_interrupted_server_says_goodbye(number: signal.Signals, backend: str) -> None:
+    with serving("--backend", backend) as server, wscore_threading.connect(server.url) as session:
         server.wait_for("(connected)")
         server.process.send_signal(number)
         assert list(session) == []
@@ -154,10 +161,11 @@ def test_an_interrupted_server_says_goodbye(number: signal.Signals) -> None:
         assert server.process.wait(GUARD) == 0
 
 
-def test_a_port_in_use_is_said_in_one_sentence() -> None:
+@EACH_BACKEND
+def test_a_port_in_use_is_said_in_one_sentence(backend: str) -> None:
     with serving() as server:
         port = str(urlsplit(server.url).port)
-        second = run("serve", "--port", port)
+        second = run("serve", "--port", port, "--backend", backend)
     assert second.returncode == 1 and second.stdout == ""
     assert second.stderr.startswith(f"wscore: 127.0.0.1:{port} is in use already")
     assert second.stderr.count("\n") == 1

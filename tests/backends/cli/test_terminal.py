@@ -33,6 +33,9 @@ def test_a_typed_line_is_echoed_and_ctrl_d_closes_normally() -> None:
 def test_ctrl_c_goes_away_cleanly() -> None:
     with serving() as server, terminal("connect", server.url) as screen:
         screen.wait_for("> ")
+        screen.type("hello\r")
+        screen.wait_for("hello")
+        screen.wait_for("hello\r\n")  # as it came back: by now all threads of the command are at their work
         screen.type("\x03")
         assert screen.wait_for_end() == 0
         assert screen.shown.endswith("wscore: closed with 1001 (going away)\r\n")

@@ -1,10 +1,11 @@
-"""The clients of the `websockets` library against our server; it alone can send fragments."""
+"""The clients of the `websockets` library against our server; it can send any part in a fragment."""
 
 import pytest
 
 from support.our_server_suite import *  # noqa: F403  # the tests that every client gets
 from support.our_server_suite import HOST, Watched, echo, url_of, with_limit
-from support.stranger_cases import BIG, FRAGMENTED
+from support.our_servers_in_brief import *  # noqa: F403  # and those of every backend
+from support.stranger_cases import BIG
 from support.stranger_websockets import WebsocketsPeer, asyncio_dial, dial_sync
 from support.strangers import Dial, Ended, LoopThread, end_of
 from wscore import Violation
@@ -16,14 +17,6 @@ pytestmark = pytest.mark.strangers
 @pytest.fixture(params=["sync", "asyncio"])
 def dial(request: pytest.FixtureRequest, loop: LoopThread) -> Dial:
     return dial_sync if request.param == "sync" else asyncio_dial(loop)
-
-
-@pytest.mark.parametrize("parts", FRAGMENTED.values(), ids=FRAGMENTED)
-def test_fragments_come_back_as_one_message(dial: Dial, parts: list[str] | list[bytes]) -> None:
-    with serve(echo, HOST) as server, dial(url_of(server)) as client:
-        assert isinstance(client, WebsocketsPeer)
-        client.send_fragments(parts)
-        assert client.recv() == type(parts[0])().join(parts)  # type: ignore[arg-type]  # all str or all bytes
 
 
 def test_a_ping_between_fragments_is_answered(dial: Dial) -> None:

@@ -1,4 +1,4 @@
-"""Our client against the servers of the `websockets` library; they alone can send fragments."""
+"""Our client against the servers of the `websockets` library; they can send any part in a fragment."""
 
 import socket
 from contextlib import suppress
@@ -7,7 +7,8 @@ import pytest
 
 from support.our_client_suite import *  # noqa: F403  # the tests that every server gets
 from support.our_client_suite import with_limit
-from support.stranger_cases import BIG, FRAGMENTED
+from support.our_clients_in_brief import *  # noqa: F403  # and those of every backend
+from support.stranger_cases import BIG
 from support.stranger_websockets import WebsocketsPeer, asyncio_play, play_sync
 from support.strangers import PATIENCE, Ended, LoopThread, Play, Stranger, end_of
 from wscore import ConnectionClosed, Violation
@@ -19,17 +20,6 @@ pytestmark = pytest.mark.strangers
 @pytest.fixture(params=["sync", "asyncio"])
 def play(request: pytest.FixtureRequest, loop: LoopThread) -> Play:
     return play_sync if request.param == "sync" else asyncio_play(loop)
-
-
-@pytest.mark.parametrize("parts", FRAGMENTED.values(), ids=FRAGMENTED)
-def test_fragments_arrive_as_one_message(play: Play, parts: list[str] | list[bytes]) -> None:
-    def script(server: Stranger) -> None:
-        assert isinstance(server, WebsocketsPeer)
-        server.send_fragments(parts)
-
-    with play(script) as place, connect(f"ws://{place}") as session:
-        whole = type(parts[0])().join(parts)  # type: ignore[arg-type]  # all str or all bytes
-        assert session.recv(PATIENCE) == whole
 
 
 def test_sixteen_mebibytes_in_fragments_arrive_and_a_ping_between_is_answered(play: Play) -> None:

@@ -17,9 +17,10 @@ import pytest
 from support.eventually import PATIENCE, eventually, stays
 from support.handshakes import request
 from support.raw import RawPeer, dial, dial_upgraded
+from support.stopwatch import within
 from support.threaded import echo, echo_server, url_of
 from support.wire import CLOSE, TEXT, frame, status
-from wscore import Config, State, Timeouts
+from wscore import State
 from wscore_threading import connect, serve
 
 _PROGRAM = Path(__file__).parents[2] / "support" / "scarce_server.py"
@@ -94,42 +95,11 @@ def test_shutdown_with_hundreds_of_connections_that_nobody_drives_is_quick() -> 
     with echo_server() as server:
         sessions = [connect(url_of(server)) for _ in range(200)]
         eventually(lambda: len(server.sessions) == 200)
-        begun = monotonic()
-        server.shutdown()
-        assert monotonic() - begun < 5
+        with within(5):
+            server.shutdown()
         for session in sessions:
             assert session.closed is not None and (session.closed.code, session.closed.clean) == (1001, True)
         eventually(lambda: all(session.state is State.CLOSED for session in sessions))
-
-
-def test_clients_that_stall_in_the_handshake_are_gone_after_the_open_timeout_and_disturb_nobody() -> None:
-    with echo_server(Config(timeouts=Timeouts(open=1.0))) as server, ExitStack() as stack:
-        begun = monotonic()
-        stalled = [stack.enter_context(dial(server.port)) for _ in range(100)]
-        for peer in stalled[::2]:
-            peer.send(b"GET / HTTP/1.1\r\nHost: x\r\n")
-        with connect(url_of(server)) as session:  # meanwhile
-            session.send("hello")
-            assert session.recv(timeout=0.5) == "hello"
-            assert all(peer.is_lost() for peer in stalled)
-            assert monotonic() - begun < 1.0 + 1.5
-            assert session.ping() > 0
-
-
-def test_a_byte_now_and_then_does_not_prolong_the_open_timeout() -> None:
-    with echo_server(Config(timeouts=Timeouts(open=0.5))) as server, dial(server.port) as peer:
-        begun = monotonic()
-        with pytest.raises(ConnectionError):
-            _dribble(peer)
-        assert monotonic() - begun < 0.5 + 0.75
-
-
-def _dribble(peer: RawPeer) -> None:
-    """Send a byte now and then, for as long as the other side takes it."""
-    begun = monotonic()
-    while monotonic() - begun < PATIENCE:
-        peer.send(b"G")
-        stays(lambda: True, 0.02)
 
 
 # Too few descriptors.
@@ -192,9 +162,7 @@ def test_running_out_of_descriptors_pauses_the_server_and_does_not_end_it(tmp_pa
         stays(lambda: True, 1.5)
         assert server.ask()[0] - used < 0.2 * (monotonic() - begun)
         stack.close()
-        begun = monotonic()
-        with connect(f"ws://127.0.0.1:{server.port}") as session:
+        with within(2), connect(f"ws://127.0.0.1:{server.port}") as session:
             assert session.ping() > 0
-        assert monotonic() - begun < 2
         eventually(lambda: server.ask()[1] == before)
     assert 0 < len(log.read_text().splitlines()) <= 5, log.read_text()

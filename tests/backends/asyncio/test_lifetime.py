@@ -1,0 +1,175 @@
+"""What is over is gone: no cycle keeps a closed connection until the collector comes (it is switched off)."""
+
+import asyncio
+import gc
+import ssl
+import weakref
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+import pytest
+
+from support.certificates import Certificates
+from support.looped import LoopFactory, descriptors, echo, eventually, run, soon, turns, url_of
+from support.raw import RawListener, dial
+from support.wire import REQUEST
+from wscore import Config, Deflate, Endpoint, HandshakeRefused, Response, Timeouts
+from wscore._typing import override
+from wscore_asyncio import Session, connect, serve
+from wscore_asyncio._link import Link
+
+
+class Plain(Endpoint):
+    @override
+    def on_connect(self, session: Session) -> None:
+        self.session = session
+
+    @override
+    def on_message(self, session: Session, message: str | bytes) -> None:
+        session.send(message)
+
+    def on_writable(self, session: Session) -> None:
+        """Something that the link has to know."""
+
+
+class Awaited(Endpoint):
+    @override
+    def on_connect(self, session: Session) -> None:
+        self.session = session
+
+    @override
+    async def on_message(self, session: Session, message: str | bytes) -> None:
+        await session.send(message)
+
+
+@pytest.fixture
+def links(monkeypatch: pytest.MonkeyPatch) -> list["weakref.ref[Link]"]:
+    """Every link that the test makes, none kept alive by this."""
+    made: list[weakref.ref[Link]] = []
+    original = Link.__init__
+
+    def remember(link: Link, *arguments: Any, **options: Any) -> None:
+        original(link, *arguments, **options)
+        made.append(weakref.ref(link))
+
+    monkeypatch.setattr(Link, "__init__", remember)
+    return made
+
+
+@asynccontextmanager
+async def _no_collector() -> AsyncIterator[None]:
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+def _alive(links: list["weakref.ref[Link]"]) -> list[Link]:
+    return [link for reference in links if (link := reference()) is not None]
+
+
+async def _visit(url: str, handler: Any, **options: Any) -> None:
+    async with connect(url, handler, **options) as session:
+        session.send("hello")
+        if handler is None:
+            assert await soon(session.recv()) == "hello"
+        else:
+            await eventually(lambda: session.stats.messages_received)
+
+
+@pytest.mark.parametrize("handler", [Plain, Awaited, echo])
+@pytest.mark.parametrize("client", [None, Plain, Awaited])
+def test_a_connection_is_freed_when_it_is_over(
+    new_loop: LoopFactory, links: list["weakref.ref[Link]"], handler: Any, client: Any
+) -> None:
+    config = Config(compression=Deflate())
+
+    async def main() -> None:
+        async with serve(handler, "127.0.0.1", config=config) as server, _no_collector():
+            for _ in range(20):
+                await _visit(url_of(server), client, config=config)
+            await eventually(lambda: not _alive(links))
+
+    run(main, new_loop, debug=False)
+    assert len(links) == 40
+
+
+def test_a_connection_with_tls_is_freed_when_it_is_over(
+    new_loop: LoopFactory, links: list["weakref.ref[Link]"], certificates: Certificates
+) -> None:
+    async def main() -> None:
+        ours, theirs = certificates.client_context(), certificates.server_context()
+        distrust = ssl.create_default_context()
+        async with serve(echo, "127.0.0.1", ssl=theirs) as server, _no_collector():
+            url = f"wss://localhost:{server.port}/"
+            for _ in range(5):
+                await _visit(url, None, ssl=ours)
+                with pytest.raises(ssl.SSLCertVerificationError):
+                    await soon(connect(url, ssl=distrust))
+            await eventually(lambda: not _alive(links))
+
+    run(main, new_loop, debug=False)
+
+
+def test_what_ended_otherwise_is_freed_as_well(
+    new_loop: LoopFactory, links: list["weakref.ref[Link]"]
+) -> None:
+    """Aborted, refused, cancelled, timed out, reset, without a good request, left by a cancelled task."""
+
+    async def main() -> None:
+        def refuse(request: Any) -> Response | None:
+            return Response(403) if request.path == "/no" else None
+
+        async with serve(echo, "127.0.0.1", process_request=refuse) as server, _no_collector():
+            for _ in range(5):
+                (await soon(connect(url_of(server)))).abort()
+                session = await soon(connect(url_of(server), Awaited))
+                assert session.task is not None
+                session.task.cancel()
+                del session
+                with pytest.raises(HandshakeRefused):
+                    await soon(connect(url_of(server) + "no"))
+                dial(server.port).reset()
+                with dial(server.port) as peer:
+                    peer.send(b"nonsense\r\n\r\n")
+                    await asyncio.to_thread(peer.read_to_end)
+                with dial(server.port) as peer:
+                    peer.send(REQUEST)
+                    peer.reset()
+                await _fail_to_connect()
+            await eventually(lambda: not _alive(links))
+
+    run(main, new_loop, debug=False)
+
+
+async def _fail_to_connect() -> None:
+    with RawListener() as listener:
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(connect(listener.url), 0.01)
+        with suppress(Exception):
+            await connect(listener.url, config=Config(timeouts=Timeouts(open=0.01)))
+        opening = asyncio.ensure_future(connect(listener.url)._open())
+        peers = [await asyncio.to_thread(listener.accept) for _ in range(3)]
+        peers[-1].reset()
+        with suppress(Exception):
+            await soon(opening)
+
+
+@pytest.mark.slow
+def test_twenty_thousand_connections_leave_nothing_behind(
+    new_loop: LoopFactory, links: list["weakref.ref[Link]"]
+) -> None:
+    async def main() -> None:
+        async with serve(echo, "127.0.0.1") as server, _no_collector():
+            await _visit(url_of(server), None)
+            before = descriptors()
+            for _ in range(20_000):
+                await _visit(url_of(server), None)
+            await eventually(lambda: not _alive(links))
+            await turns()
+            assert descriptors() <= before and len(asyncio.all_tasks()) == 1
+
+    run(main, new_loop, debug=False)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Self, final
 
-from wscore.policy import Backoff, asked_to_wait, should_retry
+from wscore.policy import Backoff, asked_to_wait, printable, should_retry
 
 from ._client import connect
 from ._session import Session, log
@@ -70,7 +70,7 @@ class Reconnecting:
                 if not self._retry(error):
                     raise
                 delay = self._backoff.delay(time.monotonic(), asked_to_wait(error, time.time()))
-                log.info("connecting again in %.1f s: %s", delay, error)
+                log.info("connecting again in %.1f s: %s", delay, printable(str(error)))
                 await asyncio.sleep(delay)
             else:
                 self._backoff.connected(time.monotonic())

@@ -11,6 +11,7 @@ import socket
 import ssl as ssl_module
 from collections.abc import Callable, Coroutine, Generator, Sequence
 from contextlib import suppress
+from functools import partial
 from time import monotonic
 from types import TracebackType
 from typing import Any, Final, Self, final
@@ -181,13 +182,24 @@ class Server:
             (again if came.is_set() else came).set()
 
         for signal in wanted:
-            self._loop.add_signal_handler(signal, note)
+            self._heed(signal, note)
         try:
             await came.wait()
             await self._shut_down_unless(again, timeout)
         finally:
             for signal in wanted:
+                self._heed(signal, None)
+
+    def _heed(self, signal: signal_module.Signals, note: Callable[[], None] | None) -> None:
+        """Call note when signal comes; None: not any more."""
+        try:
+            if note is None:
                 self._loop.remove_signal_handler(signal)
+            else:
+                self._loop.add_signal_handler(signal, note)
+        except NotImplementedError:  # Windows
+            later = None if note is None else partial(self._loop.call_soon_threadsafe, note)
+            signal_module.signal(signal, signal_module.SIG_DFL if later is None else lambda *_: later())
 
     async def _shut_down_unless(self, again: asyncio.Event, timeout: float) -> None:
         graceful = self._loop.create_task(self.shutdown(timeout=timeout))

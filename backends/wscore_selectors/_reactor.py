@@ -21,6 +21,7 @@ from wscore.policy import (
     ProcessRequest,
     Router,
     SlowConsumer,
+    check_plain,
     plan_connection,
     should_retry,
 )
@@ -321,6 +322,7 @@ class Reactor(Loop):
 
 
 def _check_serves(handler: Any) -> None:
-    """Raise unless handler is, or makes, an endpoint."""
+    """Raise unless handler is, or makes, an endpoint with plain hooks."""
+    check_plain(handler)
     if callable(handler) and not isinstance(handler, (Endpoint, type)):
         raise TypeError("a reactor calls the hooks of endpoints; a function of the session cannot wait here")

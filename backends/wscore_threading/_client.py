@@ -22,7 +22,7 @@ from wscore import (
     config_for,
     endpoint_for,
 )
-from wscore.policy import Plan, follow, opening_failure, plan_connection
+from wscore.policy import Plan, check_plain, follow, opening_failure, plan_connection
 from wscore_sockets import dial, dial_unix
 from wscore_tls import TLSFilter, client_filter
 
@@ -109,6 +109,7 @@ def connect(
         raise ValueError("an SSL context goes with a wss:// address only")
     target = None
     if endpoint is not None:
+        check_plain(endpoint)
         config = config_for(endpoint, config)
         target = endpoint_for(endpoint)  # made before anything is opened: it may raise
     options = _Options(

@@ -36,6 +36,7 @@ from wscore.policy import (
     ProcessRequest,
     Router,
     SlowConsumer,
+    check_plain,
     opening_failure,
     printable,
 )
@@ -174,6 +175,7 @@ class Server:
             links = [link for link, thread in self._links.items() if thread is not threading.current_thread()]
         for link in links:
             link.abort()
+        self._hurry = False  # what follows is short, and brings everybody's on_close
         self._join(monotonic() + _LAST_WORDS)
         self._stopped.set()
 
@@ -397,8 +399,9 @@ def serve(
 
     Raises:
         OSError: the address cannot be listened on.
-        TypeError: handler is none of the above.
+        TypeError: handler is none of the above, or has coroutine functions.
     """
+    check_plain(handler)
     gate = Gate(
         handler,
         config=config,

@@ -18,6 +18,7 @@ from ._dial import DialPlan, interleave
 from ._gate import SERVER_FULL, Gate, ProcessRequest, ProcessRequestAwaiting, Verdict
 from ._json import decode_json, encode_json
 from ._outcome import Outcome, may_send, opening_failure, outcome_of
+from ._plain import check_plain
 from ._plan import Plan, RedirectRefused, follow, plan_connection
 from ._proxy import ConnectTunnel, Proxy, ProxyRefused, parse_proxy, proxy_from_environment
 from ._redact import printable, redact_headers, redact_target
@@ -51,6 +52,7 @@ __all__ = [
     "asked_to_wait",
     "basic_auth",
     "basic_authorization",
+    "check_plain",
     "decode_json",
     "encode_json",
     "follow",

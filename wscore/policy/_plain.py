@@ -1,0 +1,36 @@
+"""Handlers for backends that await nothing: a coroutine function there would be called and never run."""
+
+from inspect import iscoroutinefunction
+from typing import Final
+
+from wscore._endpoint import Endpoint, EndpointFactory, Handler
+
+from ._router import Router
+
+_HOOKS: Final = (
+    "on_connect",
+    "on_message",
+    "on_fragment",
+    "on_error",
+    "on_close",
+    "on_ping",
+    "on_pong",
+    "on_writable",
+)
+
+
+def check_plain(handler: Handler | Router) -> None:
+    """Raise unless handler can be called by a backend without a loop of coroutines.
+
+    What an `EndpointFactory` makes is not known before.
+
+    Raises:
+        TypeError: it is a coroutine function, or has one among its hooks.
+    """
+    for each in handler.handlers if isinstance(handler, Router) else (handler,):
+        if isinstance(each, EndpointFactory):
+            continue
+        is_endpoint = isinstance(each, (Endpoint, type))
+        functions = [getattr(each, name, None) for name in _HOOKS] if is_endpoint else [each]
+        if any(iscoroutinefunction(function) for function in functions):
+            raise TypeError("a coroutine function would never be run here: use wscore_asyncio")

@@ -8,15 +8,25 @@ from pathlib import Path
 
 import pytest
 
+from support.conformance.facade import Driver
 from support.conformance.matrix import ROWS, Row, Situation, play
-from support.conformance.setting import Setting
+from support.conformance.setting import Contexts, Setting
 from support.eventually import background, eventually
 from support.raw import RawListener, RawPeer
 from support.stopwatch import within
 from support.wire import REQUEST
-from wscore import Config, Timeouts, WSCoreError
+from wscore import Config, Role, Timeouts, WSCoreError
 
 _DESCRIPTORS = Path("/proc/self/fd")
+
+
+@pytest.fixture(params=["wss-and-ws", pytest.param("ws-and-wss", marks=pytest.mark.slow)], name="crossed")
+def crossed_fixture(
+    request: pytest.FixtureRequest, driver: Driver, contexts: Contexts
+) -> tuple[Setting, Setting]:
+    """We as a server and as a client; one of them with TLS."""
+    server, client = (contexts, None) if request.param == "wss-and-ws" else (None, contexts)
+    return Setting(driver, Role.SERVER, server), Setting(driver, Role.CLIENT, client)
 
 
 def _descriptors() -> int:
@@ -24,13 +34,12 @@ def _descriptors() -> int:
 
 
 def test_every_row_of_the_matrix_ends_in_time_and_leaves_nothing_behind(
-    serving: Setting, dialling: Setting
+    crossed: tuple[Setting, Setting],
 ) -> None:
-    both = serving, dialling
-    play(both, ROWS[:1], at_once=1)  # so that what comes with the first connection is there
-    eventually(lambda: not serving.driver.left_behind())
+    play(crossed, ROWS[:1], at_once=1)  # so that what comes with the first connection is there
+    eventually(lambda: not crossed[0].driver.left_behind())
     before = _descriptors()
-    play(both, ROWS, at_once=24)
+    play(crossed, ROWS, at_once=24)
     eventually(lambda: _descriptors() <= before)
 
 
@@ -68,17 +77,19 @@ WAYS: dict[str, Callable[[RawPeer], object]] = {
 def test_a_client_gives_up_in_time_whatever_the_server_does(dialling: Setting) -> None:
     config = Config(timeouts=Timeouts(open=OPEN_TIMEOUT))
 
+    def act(setting: Setting, listener: RawListener, way: Callable[[RawPeer], object]) -> None:
+        peer = setting.secured(listener.accept())
+        peer.read_head()
+        way(peer)
+
     def try_one(way: Callable[[RawPeer], object]) -> None:
         with RawListener() as listener:
             with within(OPEN_TIMEOUT + 0.5):
                 opening = background(lambda: dialling.connect(dialling.url(listener), config=config))
-                peer = dialling.secured(listener.accept())
-                peer.read_head()
-                acting = background(lambda: way(peer))
+                acting = background(lambda: act(dialling, listener, way))
                 error = opening.error()
             assert isinstance(error, WSCoreError | OSError), error
-            peer.close()
-            assert isinstance(acting.error(), OSError | None)
+        assert isinstance(acting.error(), OSError | None)  # the listener has closed what it accepted
 
     for task in [background(lambda way=way: try_one(way)) for way in WAYS.values()]:  # type: ignore[misc]
         task.result()

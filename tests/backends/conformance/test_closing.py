@@ -30,7 +30,7 @@ def test_we_close_and_the_peer_replies(setting: Setting) -> None:
         assert closed.sent == CloseStatus(3999, "Grüße 😀") and closed.received == CloseStatus(3999, "bye")
 
 
-@pytest.mark.parametrize("code", [1000, 1001, 1011, 3000, 4999])
+@pytest.mark.parametrize("code", [1001, 4999])
 def test_the_peer_closes_and_iteration_ends_whatever_its_code(setting: Setting, code: int) -> None:
     with setting.open() as (session, peer):
         peer.send_close(code, b"enough")
@@ -226,8 +226,8 @@ def test_close_gives_up_on_a_peer_that_never_answers(crossed: Setting) -> None:
         assert (session.end.code, session.end.clean) == (1006, False)
 
 
-def test_close_gives_up_on_a_peer_that_answers_but_never_leaves(crossed: Setting) -> None:
-    with crossed.open(Config(timeouts=Timeouts(close=0.2))) as (session, peer):
+def test_close_gives_up_on_a_peer_that_answers_but_never_leaves(backend: Setting) -> None:
+    with backend.open(Config(timeouts=Timeouts(close=0.2))) as (session, peer):
         peer.send_close()
         with within(0.2 + 0.5):
             session.close()

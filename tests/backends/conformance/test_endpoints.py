@@ -196,9 +196,9 @@ def test_a_broken_rule_brings_an_error_that_names_it_and_then_close(plain: Setti
     assert recorder.calls[2] == ("close", 1006, "")
 
 
-def test_a_timeout_brings_an_error_that_names_it_and_then_close(crossed: Setting) -> None:
+def test_a_timeout_brings_an_error_that_names_it_and_then_close(backend: Setting) -> None:
     recorder = Recorder()
-    with crossed.run(recorder, Config(timeouts=Timeouts(keepalive=0.1, pong=0.1))):
+    with backend.run(recorder, Config(timeouts=Timeouts(keepalive=0.1, pong=0.1))):
         recorder.wait_for("close")
     error = recorder.calls[1][1]
     assert isinstance(error, TimedOut) and error.timer is Timer.PONG

@@ -55,7 +55,7 @@ def test_close_notify_without_a_close_frame_is_a_lost_connection_too(dialling: S
         assert_lost(session)
 
 
-# T-L3: wherever the stream is cut.
+# Wherever the stream is cut.
 
 MESSAGES = (b"one", b"two two", b"")
 
@@ -103,7 +103,7 @@ def test_a_tls_stream_cut_anywhere_delivers_whole_messages_and_is_never_clean(
         cut_at(cut)
 
 
-# T-L2: what was sent last arrives.
+# What was sent last arrives.
 
 
 @pytest.mark.parametrize("size", [MIB, pytest.param(8 * MIB, marks=pytest.mark.slow)])
@@ -213,6 +213,7 @@ def test_a_broken_rule_is_explained_although_input_is_left_unread(setting: Setti
 def test_abort_ends_at_once_wakes_everyone_and_looks_lost_to_the_peer(crossed: Setting) -> None:
     with crossed.open() as (session, peer):
         waits: list[Background[Any]] = [background(session.recv), background(session.ping)]
+        assert peer.read_frame()[0] == 0x80 | PING
         sending = background(lambda: session.send(b"x" * (32 * MIB)))
         eventually(lambda: session.buffered_amount > MIB)
         session.abort()

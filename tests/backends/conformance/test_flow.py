@@ -114,7 +114,7 @@ def test_a_message_bigger_than_the_inbox_passes_although_messages_wait_before_it
 
 @pytest.mark.parametrize("size", [4 * MIB, pytest.param(64 * MIB, marks=pytest.mark.slow)], ids=["4", "64"])
 def test_both_sides_may_send_more_than_fits_before_either_reads(serving: Setting, size: int) -> None:
-    """T-T2: they would wait for each other forever if waiting in send did not read."""
+    """They would wait for each other forever if waiting in send did not read."""
     config = Config(limits=Limits(max_message_size=size))
 
     def exchange(session: Facade, letter: bytes) -> bytes:

@@ -208,17 +208,19 @@ def test_a_session_knows_whether_it_is_secure(serving: Setting) -> None:
 # Peers that never finish their handshake.
 
 
-def test_a_handshake_that_stalls_ends_with_the_open_timeout_and_disturbs_nobody(serving: Setting) -> None:
+def test_a_handshake_that_stalls_ends_with_the_open_timeout_and_disturbs_nobody(
+    secured_client: Setting,
+) -> None:
     config = Config(timeouts=Timeouts(open=0.4))
     with ExitStack() as stack:
-        served = stack.enter_context(serving.serve(config=config))
-        plain = Setting(serving.driver, serving.role, None)
+        served = stack.enter_context(secured_client.serve(config=config))
+        plain = Setting(secured_client.driver, secured_client.role, None)
         stalled = [stack.enter_context(plain.dial_bare(served.port)) for _ in range(6)]
         stalled[1].send(b"\x16\x03\x01\x02\x00\x01")  # the beginning of a ClientHello
         stalled[2].send(b"GET / HTTP/1.1\r\nHost: x\r\n")
-        stalled += [stack.enter_context(serving.dial_bare(served.port)) for _ in range(2)]
+        stalled += [stack.enter_context(secured_client.dial_bare(served.port)) for _ in range(2)]
         stalled[-1].send(b"GET / HTTP/1.1\r\nHost: x\r\n")
-        session = stack.enter_context(serving.connect(served.url))
+        session = stack.enter_context(secured_client.connect(served.url))
         assert session.ping() > 0
         assert all(_is_gone(peer) for peer in stalled)
         assert session.ping() > 0

@@ -100,8 +100,8 @@ def test_shutdown_aborts_peers_that_never_answer_and_peers_that_answer_but_stay(
         served = stack.enter_context(serving.serve())
         peers = [stack.enter_context(serving.dial(served.port)) for _ in range(4)]
         eventually(lambda: len(served.sessions) == 4)
-        with within(0.3 + 1.0 + 0.5):
-            stopping = background(lambda: served.shutdown(timeout=0.3))
+        with within(0.15 + 1.0 + 0.5):
+            stopping = background(lambda: served.shutdown(timeout=0.15))
             for number, peer in enumerate(peers):
                 assert peer.read_close() == 1001
                 if number % 2:
@@ -127,12 +127,12 @@ def test_shutdown_does_not_wait_for_handshakes_that_stall(serving: Setting) -> N
         assert iterating.result() == handling.result() == []
 
 
-def test_shutdown_ends_plain_http_connections_whose_peer_stays(serving: Setting) -> None:
-    with serving.serve() as served, serving.dial_bare(served.port) as peer:
+def test_shutdown_ends_plain_http_connections_whose_peer_stays(backend: Setting) -> None:
+    with backend.serve() as served, backend.dial_bare(served.port) as peer:
         peer.send(PLAIN)
         assert peer.read_head().startswith(b"HTTP/1.1 426 ")
-        with within(0.3 + 1.0 + 0.5):
-            served.shutdown(timeout=0.3)
+        with within(0.15 + 1.0 + 0.5):
+            served.shutdown(timeout=0.15)
         peer.is_lost()
 
 

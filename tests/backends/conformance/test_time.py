@@ -30,7 +30,7 @@ def test_keepalive_finds_a_silent_peer(crossed: Setting) -> None:
 
 def test_keepalive_leaves_a_peer_alone_that_answers_although_nobody_receives(crossed: Setting) -> None:
     with crossed.open(Config(timeouts=Timeouts(keepalive=0.1, pong=2.0))) as (session, peer):
-        for _ in range(3):
+        for _ in range(2):
             first, payload = peer.read_frame()
             assert first == 0x80 | PING and len(payload) in range(4, 9)
             peer.send_frame(PONG, payload)
@@ -50,8 +50,8 @@ def test_keepalive_does_not_cut_a_connection_whose_reader_pauses(backend: Settin
 
 
 @pytest.mark.parametrize("timeouts", [Timeouts(idle=0.2), Timeouts(lifetime=0.2)], ids=["idle", "lifetime"])
-def test_idle_and_old_connections_are_closed_with_1001(crossed: Setting, timeouts: Timeouts) -> None:
-    with crossed.open(Config(timeouts=timeouts)) as (session, peer):
+def test_idle_and_old_connections_are_closed_with_1001(backend: Setting, timeouts: Timeouts) -> None:
+    with backend.open(Config(timeouts=timeouts)) as (session, peer):
         iterating = background(session.rest)
         assert peer.read_close() == 1001
         peer.send_close(1001)
@@ -70,10 +70,10 @@ def test_a_peer_that_never_reads_is_cut_off_when_nothing_moves(crossed: Setting)
 
 
 def test_output_that_moves_slowly_is_not_cut_off(backend: Setting) -> None:
-    with backend.open(Config(timeouts=Timeouts(write_stall=0.5)), receive_buffer=4096) as (session, peer):
-        sending = background(lambda: session.send(b"x" * 8 * MIB))
-        eventually(lambda: session.buffered_amount > 4 * MIB)
+    with backend.open(Config(timeouts=Timeouts(write_stall=0.6)), receive_buffer=4096) as (session, peer):
+        sending = background(lambda: session.send(b"x" * 24 * MIB))
+        eventually(lambda: session.buffered_amount > 16 * MIB)
         for _ in range(8):  # 0.8 s, longer than the timeout
             stays(lambda: session.closed is None, 0.1)
-            peer.read_exactly(256 * 1024)
+            peer.read_exactly(MIB)  # the kernel gives room back in big pieces only
         assert not sending.done

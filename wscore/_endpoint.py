@@ -290,3 +290,5 @@ def _throw(story: _Story, error: Exception) -> _Call | None:
         return story.throw(error)
     except StopIteration:
         return None
+    finally:
+        del error  # its traceback may know this frame: together they would outlive the session

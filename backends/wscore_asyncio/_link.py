@@ -36,7 +36,6 @@ class Link(asyncio.Protocol):
         core: what it drives.
         deliver: takes each event as it comes; None: they wait for whoever receives.
         on_writable: called when there is room for output again, until the connection has ended.
-        on_made: called with the transport when there is one.
         on_over: called when the transport is gone.
         error: what TLS or the socket raised when the connection was lost, or None.
         corked: output is held until the application flushes.
@@ -68,7 +67,6 @@ class Link(asyncio.Protocol):
         "deliver",
         "error",
         "lingers_since",
-        "on_made",
         "on_over",
         "on_writable",
     )
@@ -79,7 +77,6 @@ class Link(asyncio.Protocol):
         self.core = core
         self.deliver: Callable[[Event], None] | None = None
         self.on_writable: Callable[[], None] | None = None
-        self.on_made: Callable[[asyncio.Transport], None] | None = None
         self.on_over: Callable[[], None] | None = None
         self.error: Exception | None = None
         self.corked = False
@@ -110,8 +107,6 @@ class Link(asyncio.Protocol):
         transport = cast(asyncio.Transport, transport)  # uvloop's own are no subclasses
         self._transport = transport
         transport.set_write_buffer_limits(high=0)
-        if self.on_made is not None:
-            self.on_made(transport)
         if self.core.state is State.CLOSED:  # it was aborted before it began
             transport.abort()
         self.pump()
@@ -150,7 +145,7 @@ class Link(asyncio.Protocol):
             self._timer = None
         over = self.on_over
         # What is over must not be kept alive by those it knows, nor they by it.
-        self.on_made = self.on_over = self.on_writable = None
+        self.on_over = self.on_writable = None
         if over is not None:
             over()
 

@@ -1,6 +1,6 @@
 """`serve`: listening sockets of the running loop, and what happens to a connection until it is open.
 
-The loop accepts. A connection that `Admission` does not let in is dropped at once; one that finds the server
+A connection that `Admission` does not let in is dropped at once; one that finds the server
 full gets 503. A request is decided by the gate (`wscore.policy`); only an application's own
 ``process_request`` costs a task.
 """
@@ -46,6 +46,7 @@ from wscore.policy import (
 from wscore_sockets import listen, tune
 from wscore_tls import TLSFilter
 
+from ._accept import Acceptor
 from ._link import Link
 from ._run import start
 from ._session import Session, log
@@ -60,29 +61,22 @@ class _Visitor:
 
     Attributes:
         link: drives it.
+        addresses: its own and its peer's.
         session: once the handshake is complete.
-        admitted: it is counted.
         asking: the task in which the application considers its request, while it does.
     """
 
-    __slots__ = ("_accepted", "_server", "addresses", "admitted", "asking", "link", "session")
+    __slots__ = ("_accepted", "_server", "addresses", "asking", "link", "session")
 
-    def __init__(self, server: "Server", link: Link) -> None:
+    def __init__(self, server: "Server", link: Link, addresses: tuple[Any, Any]) -> None:
         self._server = server
         self._accepted = Accept()
         self.link = link
-        self.addresses: tuple[Any, Any] = (None, None)
+        self.addresses = addresses
         self.session: Session | None = None
-        self.admitted = False
         self.asking: asyncio.Task[None] | None = None
-        link.on_made = self._arrive
         link.deliver = self._take
         link.on_over = self._leave
-
-    def _arrive(self, transport: asyncio.Transport) -> None:
-        self.addresses = transport.get_extra_info("sockname"), transport.get_extra_info("peername")
-        tune(transport.get_extra_info("socket"))
-        self._server.arrive(self)
 
     def _leave(self) -> None:
         self._server.leave(self)
@@ -120,6 +114,7 @@ class Server:
         self,
         gate: Gate,
         admission: Admission,
+        listeners: Sequence[socket.socket],
         *,
         ssl: ssl_module.SSLContext | None,
         slow_consumer: SlowConsumer,
@@ -129,31 +124,15 @@ class Server:
         self._ssl = ssl
         self._slow_consumer = slow_consumer
         self._loop = asyncio.get_running_loop()
-        self._listening: list[asyncio.Server] = []
         self._visitors: set[_Visitor] = set()
         self._handlers: set[asyncio.Task[None]] = set()
         self._farewell = CloseCode.GOING_AWAY.value, ""  # what shutdown closes sessions with
         self._empty = asyncio.Event()
         self._empty.set()
         self._stopped = asyncio.Event()
-        self.addresses: list[Any] = []
-        self.port = 0
-
-    async def listen(self, listeners: Sequence[socket.socket], backlog: int) -> None:
-        """Accept from listeners."""
-        self.addresses += [listener.getsockname() for listener in listeners]
-        try:
-            for listener in listeners:
-                server = await self._loop.create_server(self._welcome, sock=listener, backlog=backlog)
-                self._listening.append(server)
-        except BaseException:
-            self._gate.closing = True
-            self._say_goodbye()
-            for listener in listeners:
-                listener.close()
-            raise
-        first = self.addresses[0]
-        self.port = first[1] if isinstance(first, tuple) else 0
+        self.addresses: list[Any] = [listener.getsockname() for listener in listeners]
+        self.port: int = self.addresses[0][1] if isinstance(self.addresses[0], tuple) else 0
+        self._acceptors = [Acceptor(listener, self._welcome) for listener in listeners]
 
     @property
     def sessions(self) -> list[Session]:
@@ -230,8 +209,10 @@ class Server:
         if not self._gate.closing:
             self._gate.closing = True
             self._farewell = int(code), reason
-        if self._listening:
-            await self._stop_accepting()
+        if self._acceptors:
+            for acceptor in self._acceptors:
+                await acceptor.stop()
+            self._acceptors = []
             self._say_goodbye()
         await self._wait_until_empty(monotonic() + timeout)
         for visitor in list(self._visitors):
@@ -242,19 +223,8 @@ class Server:
         await self._wait_until_empty(monotonic() + _LAST_WORDS)
         self._stopped.set()
 
-    async def _stop_accepting(self) -> None:
-        """Accept no more; let those in that were accepted in this turn, whom asyncio would lose otherwise."""
-        for server in self._listening:
-            for listener in server.sockets:
-                with suppress(NotImplementedError, RuntimeError):  # other loops do not need it
-                    self._loop.remove_reader(listener.fileno())
-        await asyncio.sleep(0)
-
     def _say_goodbye(self) -> None:
-        """Close what listens, the sessions, and the connections that were promised nothing yet."""
-        for server in self._listening:
-            server.close()
-        self._listening.clear()
+        """Close the sessions, and the connections that were promised nothing yet."""
         for visitor in list(self._visitors):
             if visitor.session is not None:
                 visitor.session.start_closing(*self._farewell)
@@ -297,25 +267,20 @@ class Server:
 
     # One connection.
 
-    def _welcome(self) -> Link:
-        """Make the protocol of a new connection."""
+    def _welcome(self, sock: socket.socket, address: Any) -> Link | None:
+        """Begin to serve a connection; None: it is not let in."""
+        if self._admission.admit(address) is not Entry.ADMIT:
+            return None
+        tune(sock)
         core = Connection(Role.SERVER, self._gate.config, now=monotonic())
         tls = None if self._ssl is None else TLSFilter(self._ssl, server_side=True)
-        return _Visitor(self, Link(core, tls, self._loop)).link
-
-    def arrive(self, visitor: _Visitor) -> None:
-        """Count a connection, or drop it."""
-        if self._gate.closing or self._admission.admit(visitor.addresses[1]) is not Entry.ADMIT:
-            visitor.link.abort()
-            return
-        visitor.admitted = True
+        visitor = _Visitor(self, Link(core, tls, self._loop), (sock.getsockname(), address))
         self._visitors.add(visitor)
         self._empty.clear()
+        return visitor.link
 
     def leave(self, visitor: _Visitor) -> None:
         """Forget a connection that is over."""
-        if not visitor.admitted:
-            return
         self._admission.closed(visitor.addresses[1], visitor.session is not None)
         self._visitors.discard(visitor)
         if not self._visitors:
@@ -455,13 +420,11 @@ def serve(
     )
 
     async def start_listening() -> Server:
-        server = Server(gate, admission, ssl=ssl, slow_consumer=slow_consumer)
         listeners = (
             list(sockets)
             if sockets is not None
             else listen(host, port, unix=unix, backlog=backlog, reuse_port=reuse_port)
         )
-        await server.listen(listeners, backlog)
-        return server
+        return Server(gate, admission, listeners, ssl=ssl, slow_consumer=slow_consumer)
 
     return _Starting(start_listening)

@@ -24,7 +24,7 @@ from wscore import (
     endpoint_for,
 )
 from wscore.policy import Accept, Admission, Entry, Gate, SlowConsumer, opening_failure, printable
-from wscore_sockets import is_out_of_resources
+from wscore_sockets import PAUSE, is_out_of_resources
 from wscore_tls import TLSFilter
 
 from ._link import Link
@@ -32,7 +32,6 @@ from ._loop import READ, Loop, log
 from ._session import Session
 
 _ACCEPTED_AT_ONCE: Final = 64
-_PAUSE: Final = 1.0  # seconds without accepting when resources are short
 _LOOK_AGAIN: Final = 0.25  # seconds between looks at who lingers, on shutdown
 _LAST_WORDS: Final = 1.0  # seconds for what was sent last to arrive, on shutdown
 DRAIN: Final = 10.0  # seconds for peers to end on shutdown
@@ -186,7 +185,7 @@ class Server:
             log.error("accepting pauses until there are resources again: %s", error)
         self._said = self._pausing = True
         self._set_listening()
-        self._loop.call_later(_PAUSE, self._go_on)
+        self._loop.call_later(PAUSE, self._go_on)
 
     def _go_on(self) -> None:
         self._pausing = False

@@ -8,9 +8,10 @@ systems, and what is easily forgotten.
 from ._connecting import begin_connecting, finish_connecting
 from ._dial import dial, dial_unix, look_up
 from ._listen import inherited_sockets, listen
-from ._options import drop, is_out_of_resources, tune
+from ._options import PAUSE, drop, is_out_of_resources, tune
 
 __all__ = [
+    "PAUSE",
     "begin_connecting",
     "dial",
     "dial_unix",

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 _LINGER_OFF: Final = b"\x01\x00\x00\x00\x00\x00\x00\x00"  # struct linger: on, 0 seconds
 _LONGEST: Final = 2**31 - 1  # milliseconds, that the option can hold
+PAUSE: Final = 0.2  # seconds without accepting when resources are short
 _PASSING: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 

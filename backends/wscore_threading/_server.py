@@ -40,7 +40,7 @@ from wscore.policy import (
     opening_failure,
     printable,
 )
-from wscore_sockets import is_out_of_resources, listen
+from wscore_sockets import PAUSE, is_out_of_resources, listen
 from wscore_tls import TLSFilter
 
 from ._housekeeper import housekeeper
@@ -50,7 +50,6 @@ from ._session import Session, log
 from ._wire import Wire
 
 _TICK = 0.25  # seconds between looks at whether to stop
-_PAUSE = 1.0  # seconds without accepting when resources are short
 _LAST_WORDS = 1.0  # seconds for what was sent last to arrive, on shutdown
 _DRAIN = 10.0  # seconds for handlers to end on shutdown
 
@@ -251,7 +250,7 @@ class Server:
         if not self._pausing:
             log.error("accepting pauses until there are resources again: %s", error)
         self._pausing = True
-        self._stopping.wait(_PAUSE)
+        self._stopping.wait(PAUSE)
 
     def _start(self, sock: socket.socket, address: Any) -> None:
         """Give a connection its thread."""

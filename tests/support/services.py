@@ -1,8 +1,8 @@
 """What the servers of `support.server_program` do with their connections, the same for every backend.
 
-All are endpoints with plain hooks that never wait by themselves, so that one class serves threads, asyncio and
-a reactor alike; only `late` and `Busy` need a way of waiting that is the backend's own. A service counts what
-it saw in `Tally`, from any thread.
+All are endpoints with plain hooks that never wait by themselves, so that one class serves threads, asyncio
+and a reactor alike; only `late` and `Busy` need a way of waiting that is the backend's own. A process has one
+service; what it saw is in `TALLY`.
 """
 
 import asyncio
@@ -10,7 +10,6 @@ import hashlib
 import threading
 from collections import Counter
 from collections.abc import Callable
-from importlib import import_module
 from typing import Any, Final, final
 
 from wscore import CloseError, Endpoint, Handler
@@ -20,9 +19,6 @@ from .measure import KIB, MIB
 
 BLOCK: Final = b"x" * 64 * KIB
 LAST: Final = b"y" * 8 * MIB
-WORK: Final = 0.7  # seconds that "work" takes
-
-Broadcast = Callable[[str | bytes], object]
 
 
 @final
@@ -32,13 +28,17 @@ class Tally:
     Attributes:
         closes: how often ``on_close`` came with each code.
         finished: handlers that did all their work.
-        released: set when `Hoard` and `late` are to begin taking messages.
+        released: set when `late` is to begin taking messages.
+        sessions: gives the sessions of the server.
+        broadcast: the backend's.
     """
 
     def __init__(self) -> None:
         self.closes: Counter[int] = Counter()
         self.finished = 0
         self.released = threading.Event()
+        self.sessions: Callable[[], list[Any]] = list
+        self.broadcast: Callable[..., object] = print
         self._lock = threading.Lock()
 
     def close(self, code: int) -> None:
@@ -49,16 +49,23 @@ class Tally:
         with self._lock:
             self.finished += 1
 
+    def summary(self) -> dict[str, Any]:
+        """Return the counters, for JSON."""
+        return {
+            "closes": {str(code): number for code, number in self.closes.items()},
+            "finished": self.finished,
+        }
+
+
+TALLY: Final = Tally()
+
 
 class Service(Endpoint):
     """Counts how its connections end."""
 
-    def __init__(self, tally: Tally) -> None:
-        self.tally = tally
-
     @override
     def on_close(self, session: Any, code: int, reason: str) -> None:
-        self.tally.close(int(code))
+        TALLY.close(int(code))
 
 
 @final
@@ -97,13 +104,9 @@ class Last(Service):
 class Room(Service):
     """Sends each message to everybody."""
 
-    def __init__(self, tally: Tally, broadcast: Broadcast) -> None:
-        super().__init__(tally)
-        self._broadcast = broadcast
-
     @override
     def on_message(self, session: Any, message: str | bytes) -> None:
-        self._broadcast(message)
+        TALLY.broadcast(TALLY.sessions(), message)
 
 
 @final
@@ -125,8 +128,7 @@ class Digest:
 class Hoard(Service):
     """Takes nothing before it is released: its sessions are suspended."""
 
-    def __init__(self, tally: Tally) -> None:
-        super().__init__(tally)
+    def __init__(self) -> None:
         self._digest = Digest()
 
     @override
@@ -140,36 +142,35 @@ class Hoard(Service):
             session.send(answer)
 
 
-def late_function(backend: str, tally: Tally) -> Handler:
-    """Return a function of the session which receives nothing before it is released."""
+def late(session: Any) -> None:
+    """Receive nothing before it is released."""
+    digest = Digest()
+    TALLY.released.wait()
+    for message in session:
+        if answer := digest.answer(message):
+            session.send(answer)
 
-    def late(session: Any) -> None:
-        digest = Digest()
-        tally.released.wait()
-        for message in session:
-            if answer := digest.answer(message):
-                session.send(answer)
 
-    async def late_awaiting(session: Any) -> None:
-        digest = Digest()
-        while not tally.released.is_set():
-            await asyncio.sleep(0.01)
-        async for message in session:
-            if answer := digest.answer(message):
-                await session.send(answer)
-
-    return late if backend == "threading" else late_awaiting
+async def late_awaiting(session: Any) -> None:
+    """Receive nothing before it is released."""
+    digest = Digest()
+    while not TALLY.released.is_set():
+        await asyncio.sleep(0.01)
+    async for message in session:
+        if answer := digest.answer(message):
+            await session.send(answer)
 
 
 @final
 class Busy(Service):
-    """Works for a while when it is told to; for a thread of its own."""
+    """Works for as many seconds as it is told; for a thread of its own."""
 
     @override
     def on_message(self, session: Any, message: str | bytes) -> None:
         session.send("at work")
-        threading.Event().wait(WORK)
-        self.tally.finish()
+        session.flush()
+        threading.Event().wait(float(message))
+        TALLY.finish()
 
 
 @final
@@ -179,39 +180,24 @@ class BusyAwaiting(Service):
     @override
     async def on_message(self, session: Any, message: str | bytes) -> None:
         await session.send("at work")
-        await asyncio.sleep(WORK)
-        self.tally.finish()
+        await asyncio.sleep(float(message))
+        TALLY.finish()
 
 
-def make_service(name: str, backend: str, tally: Tally, sessions: Callable[[], list[Any]]) -> Handler:
-    """Return the handler of that name; sessions: gives those of the server."""
-    module = import_module(module_of(backend))
-    makers: dict[str, Callable[[], Endpoint]] = {
-        "echo": lambda: Echo(tally),
-        "pour": lambda: Pour(tally),
-        "last": lambda: Last(tally),
-        "room": lambda: Room(tally, lambda message: module.broadcast(sessions(), message)),
-        "hoard": lambda: Hoard(tally),
-        "busy": lambda: Busy(tally) if backend == "threading" else BusyAwaiting(tally),
-    }
-    return late_function(backend, tally) if name == "late" else _of_each(makers[name])
+_SERVICES: Final[dict[str, Handler]] = {
+    "echo": Echo,
+    "pour": Pour,
+    "last": Last,
+    "room": Room,
+    "hoard": Hoard,
+}
 
 
-def _of_each(make: Callable[[], Endpoint]) -> Handler:
-    """Let every connection have an endpoint of its own, of a class: factories hear of more events."""
-    sample = make()
-
-    def new(cls: type[Endpoint]) -> Endpoint:
-        return make()
-
-    # A class whose instances make() makes; wscore looks at the hooks of the class.
-    return type(type(sample).__name__, (type(sample),), {"__new__": new, "__init__": _nothing})
-
-
-def _nothing(*_: object) -> None:
-    """The instance is complete already."""
-
-
-def module_of(backend: str) -> str:
-    """Return the name of a backend's module."""
-    return "wscore_asyncio" if backend in ("asyncio", "uvloop") else f"wscore_{backend}"
+def service(name: str, backend: str) -> Handler:
+    """Return the handler of that name."""
+    blocks = backend == "threading"
+    if name == "late":
+        return late if blocks else late_awaiting
+    if name == "busy":
+        return Busy if blocks else BusyAwaiting
+    return _SERVICES[name]

@@ -26,6 +26,7 @@ REQUEST = (
     b"Sec-WebSocket-Version: 13\r\n"
     b"\r\n"
 )
+DEFLATING = REQUEST.replace(b"\r\n\r\n", b"\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n")
 RESPONSE = (
     b"HTTP/1.1 101 Switching Protocols\r\n"
     b"Upgrade: websocket\r\n"

@@ -104,4 +104,8 @@ def printable(text: str, limit: int = 200) -> str:
 
 
 def _escape(text: str) -> str:
-    return text.encode("unicode_escape").decode("ascii")
+    # Not the codec "unicode_escape", which is imported on first use: there may be no descriptor for that.
+    return "".join(
+        character if " " <= character <= "~" and character != "\\" else ascii(character)[1:-1]
+        for character in text
+    )

@@ -58,7 +58,7 @@ def _tasks() -> int:
 
 async def test_plain_hooks_cost_no_task_on_either_side() -> None:
     recorder = Recorder(replies=True)
-    before = _tasks()
+    before = _tasks() + 1  # each listening socket has one
     async with serve(recorder, "127.0.0.1") as server:
         ends = [Recorder() for _ in range(20)]
         sessions = [await soon(connect(url_of(server), end)) for end in ends]
@@ -79,7 +79,7 @@ async def test_hooks_that_are_awaited_cost_one_task_for_each_session() -> None:
         made.append(Awaiting())
         return made[-1]
 
-    before = _tasks()
+    before = _tasks() + 1  # each listening socket has one
     async with serve(Endpoint.factory(make), "127.0.0.1") as server:
         sessions = [await soon(connect(url_of(server))) for _ in range(10)]
         for session in sessions:

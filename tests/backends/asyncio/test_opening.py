@@ -144,6 +144,9 @@ async def test_a_socket_that_was_handed_over_is_used_and_closed_also_when_openin
         raise ValueError("no endpoint today")
 
     async with serve(echo, "127.0.0.1") as server:
+        async with connect(url_of(server)):
+            pass  # the first one leaves uvloop with a descriptor of its own
+        await eventually(lambda: not server.sessions)
         await turns()
         before = descriptors()
         sock = socket.create_connection(("127.0.0.1", server.port))

@@ -217,7 +217,7 @@ def test_hundreds_of_connections_live_in_one_thread(stage: Stage) -> None:
     for client in clients:
         stage.reactor.connect(f"ws://127.0.0.1:{server.port}", client)
     stage.drive(lambda: len(served.sessions) == _MANY and all(client.session for client in clients))
-    assert threading.active_count() == threads
+    assert threading.active_count() <= threads  # an earlier test's last one may have ended meanwhile
     for number, client in enumerate(clients):
         client.session.send(f"number {number}")
     stage.drive(lambda: all(len(client.calls) == 2 for client in clients))

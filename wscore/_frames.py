@@ -30,7 +30,7 @@ from enum import Enum
 from typing import Final, final
 
 from ._codes import Opcode, Role
-from ._mask import apply_mask
+from ._mask import apply_mask, unmask
 from ._violations import Violation
 
 _CONTROL_LIMIT: Final = 125
@@ -173,8 +173,7 @@ class FrameParser:
         end = start + length
         if length > limit or len(buffer) < end:
             return False
-        payload = buffer[start:end]
-        self.payload = apply_mask(payload, buffer[start - 4 : start]) if self._mask_bit else payload
+        self.payload = unmask(buffer, start, end) if self._mask_bit else buffer[start:end]
         self.opcode = _TEXT if first == _WHOLE_TEXT else _BINARY
         self._position = end
         return True
@@ -250,9 +249,8 @@ class FrameParser:
         start = self._position + size
         self._position = start + length
         self.opcode = _OPCODES[first & 0x0F]
-        self.payload = self._buffer[start : start + length]
-        if self._masked and length:
-            self.payload = apply_mask(self.payload, self._buffer[start - 4 : start])
+        end = start + length
+        self.payload = unmask(self._buffer, start, end) if self._masked else self._buffer[start:end]
         return Progress.CONTROL
 
     def _start_frame(self, first: int, length: int, start: int) -> None:

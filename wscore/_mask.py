@@ -1,12 +1,20 @@
 """Masking: XOR with a repeated key of four bytes (RFC 6455 section 5.3).
 
-Python has no loop that is fast enough for this byte by byte, so the work is handed to two operations that
-run in C: one big-integer XOR for short payloads, and for long ones four `bytes.translate` calls, one for
-each byte of the key, over every fourth byte. Where they cross was measured: the conversions to and from
-integers cost three copies, and lose from about 2 KiB on.
+A compiled installation has a loop in C for it (`_xor`). Python itself has no loop that is fast enough for
+this byte by byte, so otherwise the work is handed to two operations that run in C: one big-integer XOR for
+short payloads, and for long ones four `bytes.translate` calls, one for each byte of the key, over every
+fourth byte. Where they cross was measured: the conversions to and from integers cost three copies, and lose
+from about 2 KiB on.
 """
 
 from typing import Final
+
+try:
+    from . import _xor
+except ImportError:  # nothing was compiled
+    IN_C = False
+else:
+    IN_C = True
 
 _STRIDES_FROM: Final = 2048
 
@@ -33,6 +41,20 @@ def apply_mask(data: bytes, key: bytes, phase: int = 0) -> bytes:
     Returns:
         A new object of the same length; applying it twice gives data back.
     """
+    if IN_C:
+        return _xor.apply_mask(data, key, phase)
+    return mask_in_python(data, key, phase)
+
+
+def unmask(buffer: bytes, start: int, end: int) -> bytes:
+    """Return the payload of a masked frame: buffer[start:end], whose key stands right before it."""
+    if IN_C:
+        return _xor.unmask(buffer, start, end)
+    return mask_in_python(buffer[start:end], buffer[start - 4 : start])
+
+
+def mask_in_python(data: bytes, key: bytes, phase: int = 0) -> bytes:
+    """Do what `apply_mask` does where there is no compiled module."""
     phase &= 3
     if phase:
         key = key[phase:] + key[:phase]

@@ -122,7 +122,7 @@ def test_row_62_running_out_of_descriptors_is_survived(
             raise OSError(failures.pop(), "none left")
         return accept(self)
 
-    monkeypatch.setattr("wscore_threading._server._PAUSE", 0.02)
+    monkeypatch.setattr("wscore_threading._server.PAUSE", 0.02)
     monkeypatch.setattr(socket.socket, "accept", scarce)
     begun = monotonic()
     with caplog.at_level(logging.ERROR), echo_server() as server:

@@ -135,7 +135,7 @@ def _kill(server: Running, pieces: list[bytes], how: str) -> None:
 
 def test_a_server_that_was_stopped_asks_before_it_gives_anybody_up(backend: str) -> None:
     """What came while it stood still counts, and so does an answer to the ping that it sends then."""
-    timeouts = {"keepalive": 0.4, "pong": 0.4}
+    timeouts = {"keepalive": 0.3, "pong": 1.0}
     with running(backend, timeouts=timeouts) as server, Crowd(server.port, 5) as crowd:
         for member in crowd.members:
             member.answers = True

@@ -129,7 +129,7 @@ def test_half_handshakes_are_gone_in_time_and_disturb_nobody(
         for index, member in enumerate(crowd.members):
             member.write(b"" if index % 3 == 0 else _HELLO if secure else b"GET / HTTP/1.1\r\nHost: x\r\n")
         crowd.drive(lambda: not any(member.unsent for member in crowd.members))
-        with within(0.5):
+        with within(1.0):
             _visit(server, secure=secure)
         _dribble(crowd, open_timeout + 1.5 + number / 1000)
 

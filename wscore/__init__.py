@@ -12,12 +12,16 @@ protocol. Four laws hold everywhere:
 Start with `Connection`, and with the catalogue of what can come out of it, `Event`.
 """
 
+from typing import Final
+
+from . import _connection
 from ._batch import BatchMode
 from ._codes import CloseCode, Opcode, Role, Side
 from ._config import ANY_ORIGIN, SAME_ORIGIN, Config, Limits, Timeouts
 from ._connection import Connection
 from ._deflate import Deflate
-from ._endpoint import Delivery, Endpoint, Handler, config_for, endpoint_for
+from ._delivery import Delivery
+from ._endpoint import Endpoint, Handler, config_for, endpoint_for
 from ._entropy import system_entropy
 from ._errors import (
     CloseError,
@@ -58,8 +62,12 @@ from ._violations import Violation
 
 __version__ = "0.1.0"
 
+BUILD: Final = "pure Python" if str(_connection.__file__).endswith(".py") else "compiled"
+"""Which of the two builds this is; they differ in speed alone."""
+
 __all__ = [
     "ANY_ORIGIN",
+    "BUILD",
     "SAME_ORIGIN",
     "Address",
     "BatchMode",

@@ -8,7 +8,7 @@ protocol: it is kept, with a bounded part of its body, as the `Refused` event.
 import re
 from base64 import b64encode
 from collections.abc import Callable, Sequence
-from typing import Final, final
+from typing import Any, Final, final
 
 import h11
 
@@ -22,6 +22,7 @@ from ._handshake import (
     accept_token,
     agent_field,
     as_text,
+    by_name,
     check_outgoing_size,
     has_duplicates,
     joined,
@@ -180,29 +181,30 @@ class ClientHandshake:
         """Check a 101 response as RFC 6455 section 4.1 lists it."""
         if event.http_version != b"1.1":
             return Violation.RESPONSE_VERSION
-        if single(event, b"content-length") is not None or single(event, b"transfer-encoding") is not None:
+        found = by_name(event)
+        if b"content-length" in found or b"transfer-encoding" in found:
             return Violation.RESPONSE_BODY
-        if (joined(event, b"upgrade") or b"").lower() != b"websocket":
+        if (joined(found, b"upgrade") or b"").lower() != b"websocket":
             return Violation.UPGRADE_HEADER
-        if not has_token(joined(event, b"connection") or b"", b"upgrade"):
+        if not has_token(joined(found, b"connection") or b"", b"upgrade"):
             return Violation.RESPONSE_CONNECTION
-        if single(event, b"sec-websocket-accept") != accept_token(self._key):
+        if single(found, b"sec-websocket-accept") != accept_token(self._key):
             return Violation.WEBSOCKET_ACCEPT
-        violation = self._read_agreements(event)
+        violation = self._read_agreements(found)
         if violation is None:
             self.response = Response(101, as_text(event.headers), reason=event.reason.decode("latin-1"))
         return violation
 
-    def _read_agreements(self, event: h11.InformationalResponse) -> Violation | None:
+    def _read_agreements(self, found: dict[bytes, list[bytes]]) -> Violation | None:
         """Look at what the server chose from our offers (RFC 6455 section 4.1, items 5 and 6)."""
-        field = joined(event, b"sec-websocket-extensions")
+        field = joined(found, b"sec-websocket-extensions")
         if field is not None:
             config = self._config
             agreement = agree(config.extensions, field, Role.CLIENT, config.limits)
             if isinstance(agreement, Violation):
                 return agreement
             self.agreement = agreement
-        chosen = single(event, b"sec-websocket-protocol")
+        chosen = single(found, b"sec-websocket-protocol")
         if chosen is not None:
             self.subprotocol = chosen.decode("latin-1")
             assert self.request is not None
@@ -218,7 +220,7 @@ class ClientHandshake:
                 self._h11.receive_data(data)
             event = self._h11.next_event()
             while isinstance(event, h11.Data) and len(self._body) < limit:
-                self._body += event.data
+                self._body += _content_of(event)
                 event = self._h11.next_event()
         except h11.RemoteProtocolError:
             self._take_refusal()  # what came before the fault is kept
@@ -234,6 +236,11 @@ class ClientHandshake:
         self.response = Response(
             event.status_code, as_text(event.headers), body, event.reason.decode("latin-1")
         )
+
+
+def _content_of(event: Any) -> Any:
+    """Return a part of a body: a bytearray, which native code would refuse where h11 declares `bytes`."""
+    return event.data
 
 
 def _check_authority(address: Address) -> bytes:
@@ -268,10 +275,11 @@ def _check_subprotocols(subprotocols: Sequence[str]) -> tuple[str, ...]:
     """Return what will be offered.
 
     Raises:
-        LocalProtocolError: not a sequence of distinct tokens (RFC 6455 section 4.1, item 10).
+        LocalProtocolError: not distinct tokens (RFC 6455 section 4.1, item 10).
+        TypeError: not a sequence of names.
     """
     if not _is_sequence(subprotocols):
-        raise LocalProtocolError("subprotocols must be a sequence of names")
+        raise TypeError("subprotocols must be a sequence of names")
     offered = tuple(subprotocols)
     for name in offered:
         if not is_token(outgoing_text(name, "subprotocol")):

@@ -11,7 +11,7 @@ A close code lives in one of four worlds (RFC 6455 section 7.4):
 """
 
 from enum import Enum, IntEnum
-from typing import Final
+from typing import Any, Final
 
 
 class Role(Enum):
@@ -69,7 +69,9 @@ def is_private(code: int) -> bool:
     return 3000 <= code <= 4999
 
 
-def name_of(code: int) -> str:
+# Native code makes a plain number of a member wherever `int` is declared; so what must stay a member passes
+# as an object.
+def name_of(code: object) -> str:
     """Return what a close code is called: "NORMAL_CLOSURE", or what its own enumeration calls it.
 
     Returns:
@@ -80,9 +82,13 @@ def name_of(code: int) -> str:
     return CloseCode(code).name if code in _REGISTERED else ""
 
 
-def member_of(codes: type[IntEnum] | None, code: int) -> int:
+def member_of(codes: type[IntEnum] | None, code: int) -> Any:
     """Return the member of codes that code is, or code itself."""
-    return next((member for member in codes or () if member == code), code)
+    member: Any
+    for member in codes or ():
+        if member == code:
+            return member
+    return code
 
 
 def may_travel(code: object) -> bool:

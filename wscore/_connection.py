@@ -15,7 +15,7 @@ from typing import Final, assert_never, final
 
 from ._codes import CloseCode, Opcode, Role, member_of
 from ._config import Config
-from ._ending import Ending, read_close, write_close
+from ._ending import Ending, code_of, read_close, write_close
 from ._entropy import system_entropy
 from ._errors import ConnectionClosed, LocalProtocolError, WriteBufferFull
 from ._events import Closed, CloseReceived, CloseStatus, Event, Opened, PingReceived, PongReceived
@@ -32,7 +32,7 @@ from ._prepared import PreparedMessage, check_choice, encode_bytes, encode_messa
 from ._receiver import Arrival, Receiver
 from ._sender import Sender
 from ._stats import Stats
-from ._timers import Timer
+from ._timers import TIMERS, Timer
 from ._url import Address, parse_url
 from ._violations import Violation
 from ._watch import Verdict, Watch
@@ -41,6 +41,8 @@ _CONTROL_LIMIT: Final = 125
 
 _REASONS: Final = {Timer.IDLE: "no message for a long time", Timer.LIFETIME: "the greatest age is reached"}
 
+_TEXT: Final = Opcode.TEXT
+_BINARY: Final = Opcode.BINARY
 _CONNECTING: Final = State.CONNECTING
 _OPEN: Final = State.OPEN
 _LOCAL_CLOSING: Final = State.LOCAL_CLOSING
@@ -127,7 +129,7 @@ class Connection:
 
         Raises:
             LocalProtocolError: extensions names what config does not have, or cannot be read.
-            TypeError: not a Role, not a Config.
+            TypeError: not a Role, not a Config, extensions not str.
         """
         connection = Connection(role, config, now=now, half_close=half_close, entropy=entropy)
         connection._take_over(
@@ -179,7 +181,8 @@ class Connection:
 
     @property
     def stats(self) -> Stats:
-        """Counters; live, not a copy."""
+        """Counters; live, not a copy: what is sent counts there when it is taken, or when this is read."""
+        self._sender.settle_counts()
         return self._stats
 
     @property
@@ -233,7 +236,8 @@ class Connection:
         """
         if not isinstance(data, bytes):
             raise TypeError(f"expected bytes, not {type(data).__name__}")
-        self._tick(now)
+        if now > self._now:
+            self._now = now
         if self._eof or not data or self._state is _CLOSED:
             return
         self._stats.wire_received += len(data)
@@ -243,7 +247,8 @@ class Connection:
         elif self._state is _OPEN or self._state is _LOCAL_CLOSING:
             self._receiver.feed(data)
             self._parse()
-        self._arm_close()
+        if self._state is not _OPEN:
+            self._arm_close()
 
     def receive_eof(self, now: float) -> None:
         """Take note that the stream has ended, in good order or not. Then drain.
@@ -269,7 +274,10 @@ class Connection:
         Early and late calls are harmless. Read what the transport has before calling this.
         """
         self._tick(now)
-        while (timer := self._watch.pop_expired(self._now)) is not None:
+        for _ in TIMERS:  # each at most once, also where times are too large for a timeout to matter
+            timer = self._watch.pop_expired(self._now)
+            if timer is None:
+                break
             self._fire(timer)
         self._arm_close()
 
@@ -298,6 +306,7 @@ class Connection:
 
         Raises:
             LocalProtocolError: not a client, done before, or something that may not be sent.
+            TypeError: an argument of another type.
             InvalidURL: the address is not usable.
             ConnectionClosed: it has ended.
         """
@@ -318,6 +327,7 @@ class Connection:
 
         Raises:
             LocalProtocolError: no upgrade request waits, or something that may not be sent.
+            TypeError: an argument of another type.
             ConnectionClosed: it has ended.
         """
         self._check_not_closed()
@@ -339,6 +349,7 @@ class Connection:
 
         Raises:
             LocalProtocolError: no request waits, or something that may not be sent.
+            TypeError: an argument of another type.
             ConnectionClosed: it has ended.
         """
         self._check_not_closed()
@@ -350,6 +361,26 @@ class Connection:
         self._step(Step.FAILED)
         self._arm_close()
 
+    def send(
+        self, message: str | bytes | bytearray | memoryview | PreparedMessage, compress: bool | None = None
+    ) -> None:
+        """Send a message of any kind: ``str`` as text, bytes-like as binary, or one that was prepared.
+
+        Args:
+            message: what to send.
+            compress: as for `send_text`; a prepared message has its own choice.
+
+        Raises:
+            TypeError: none of these.
+            LocalProtocolError, WriteBufferFull, ConnectionClosed: as `send_text`.
+        """
+        if isinstance(message, str):
+            self.send_text(message, compress=compress)
+        elif isinstance(message, PreparedMessage):
+            self.send_prepared(message)
+        else:
+            self.send_bytes(message, compress=compress)
+
     def send_text(self, text: str, *, compress: bool | None = None) -> None:
         """Send a text message (RFC 6455 section 5.6).
 
@@ -358,15 +389,17 @@ class Connection:
             compress: True or False: whether to, if compression was agreed on; None: as `Config` says.
 
         Raises:
-            LocalProtocolError: not str, not encodable, not open, or our Close was sent.
+            LocalProtocolError: not encodable, not open, or our Close was sent.
+            TypeError: not str.
             WriteBufferFull: more than `Limits.outbox_limit` waits already.
             ConnectionClosed: it has ended.
         """
         payload = encode_text(text)
-        check_choice(compress)
-        if self._state is not _OPEN or self._outbox.crowded:
+        if compress is not None:
+            check_choice(compress)
+        if self._state is not _OPEN or not self._outbox.roomy:
             self._check_can_send()
-        self._sender.message(Opcode.TEXT, payload, compress)
+        self._sender.message(_TEXT, payload, compress)
 
     def send_bytes(self, data: bytes | bytearray | memoryview, *, compress: bool | None = None) -> None:
         """Send a binary message (RFC 6455 section 5.6); data may be changed afterwards.
@@ -376,15 +409,17 @@ class Connection:
             compress: True or False: whether to, if compression was agreed on; None: as `Config` says.
 
         Raises:
-            LocalProtocolError: not bytes-like, not open, or our Close was sent.
+            LocalProtocolError: not open, or our Close was sent.
+            TypeError: not bytes-like.
             WriteBufferFull: more than `Limits.outbox_limit` waits already.
             ConnectionClosed: it has ended.
         """
         payload = encode_bytes(data)
-        check_choice(compress)
-        if self._state is not _OPEN or self._outbox.crowded:
+        if compress is not None:
+            check_choice(compress)
+        if self._state is not _OPEN or not self._outbox.roomy:
             self._check_can_send()
-        self._sender.message(Opcode.BINARY, payload, compress)
+        self._sender.message(_BINARY, payload, compress)
 
     def send_fragment(
         self, data: str | bytes | bytearray | memoryview, final: bool, *, compress: bool | None = None
@@ -402,7 +437,8 @@ class Connection:
                 was agreed on, any message of more than one part.
 
         Raises:
-            LocalProtocolError: neither text nor bytes-like, not of the kind of the message under way,
+            TypeError: neither text nor bytes-like.
+            LocalProtocolError: not of the kind of the message under way,
                 not encodable, not open, or our Close was sent.
             WriteBufferFull: more than `Limits.outbox_limit` waits already.
             ConnectionClosed: it has ended.
@@ -418,13 +454,15 @@ class Connection:
         """Send a message that was made for many connections; its frames are made once.
 
         Raises:
-            LocalProtocolError: not a PreparedMessage, not open, or our Close was sent.
+            LocalProtocolError: not open, or our Close was sent.
+            TypeError: not a PreparedMessage.
             WriteBufferFull: more than `Limits.outbox_limit` waits already.
             ConnectionClosed: it has ended.
         """
         if not isinstance(message, PreparedMessage):
-            raise LocalProtocolError(f"expected a PreparedMessage, not {type(message).__name__}")
-        self._check_can_send()
+            raise TypeError(f"expected a PreparedMessage, not {type(message).__name__}")
+        if self._state is not _OPEN or not self._outbox.roomy:
+            self._check_can_send()
         self._sender.prepared(message)
 
     def send_ping(self, payload: bytes | None = None, *, now: float) -> Ping:
@@ -435,7 +473,8 @@ class Connection:
             now: the time.
 
         Raises:
-            LocalProtocolError: payload is not bytes or too long, not open, or our Close was sent.
+            LocalProtocolError: payload is too long, not open, or our Close was sent.
+            TypeError: payload is not bytes.
             WriteBufferFull: more than `Limits.outbox_limit` waits already.
             ConnectionClosed: it has ended.
         """
@@ -449,7 +488,8 @@ class Connection:
         """Send an unsolicited pong (RFC 6455 section 5.5.3); pings are answered without it.
 
         Raises:
-            LocalProtocolError: payload is not bytes or too long, not open, or our Close was sent.
+            LocalProtocolError: payload is too long, not open, or our Close was sent.
+            TypeError: payload is not bytes.
             WriteBufferFull: more than `Limits.outbox_limit` waits already.
             ConnectionClosed: it has ended.
         """
@@ -475,6 +515,7 @@ class Connection:
 
         Raises:
             LocalProtocolError: a code or reason that may not be sent; nothing has changed.
+            TypeError: not int and str.
         """
         write_close(code, reason)  # raises before anything changes
         self._tick(now)
@@ -508,6 +549,12 @@ class Connection:
         if self._suspended:
             return None
         event = self._inbox.next()
+        if self._state is _OPEN and not self._held_back:
+            return event
+        return self._after(event)
+
+    def _after(self, event: Event | None) -> Event | None:
+        """Do what taking an event makes possible: parse on, answer a Close that waited behind it."""
         if self._held_back and not self._inbox.full:
             self._in_hand = event is not None  # not answered yet: a Close behind it waits
             self._parse()
@@ -525,29 +572,26 @@ class Connection:
         Returns:
             Pieces to be sent in order; [] when there is nothing.
         """
-        self._tick(now)
-        outbox = self._outbox
+        if now > self._now:
+            self._now = now
+        outbox, sender, watch = self._outbox, self._sender, self._watch
         if outbox.given:
             outbox.note_departed()
-            self._watch.note_departed(self._now)
-        if not outbox.has_data:
-            self._check_drained()
-            self._arm_close()
+            watch.note_departed(self._now)
+        if not outbox.waiting:
+            if self._state is not _OPEN:
+                self._check_drained()
+                self._arm_close()
             return []
-        sender = self._sender
         pieces = sender.take()
-        all_given = not outbox.has_data
-        if sender.close_queued and all_given:
-            self._watch.restart_close()  # it counts from here
-        self._watch.note_given(
-            self._now,
-            state=self._state,
-            data_included=sender.data_queued,
-            paused=not self.wants_read,
-        )
-        if all_given:
+        if sender.close_queued and not outbox.waiting:
+            watch.restart_close()  # it counts from here
+        paused = watch.keepalive.unsent and not self.wants_read
+        watch.note_given(self._now, state=self._state, data_included=sender.data_queued, paused=paused)
+        if not outbox.waiting:
             sender.data_queued = sender.close_queued = False
-        self._arm_close()
+        if self._state is not _OPEN:
+            self._arm_close()
         return pieces
 
     # The opening handshake.
@@ -604,7 +648,7 @@ class Connection:
         """Open without a handshake."""
         agreement = NOTHING
         if not isinstance(extensions, str):
-            raise LocalProtocolError(f"extensions must be str, not {type(extensions).__name__}")
+            raise TypeError(f"extensions must be str, not {type(extensions).__name__}")
         if extensions:
             config, field = self._config, extensions.encode("ascii", "replace")
             read = agree(config.extensions, field, self._role, config.limits)
@@ -698,7 +742,7 @@ class Connection:
         self._ending.note_received(status)
         self._receiver.release()
         self._watch.begin_end()
-        self._inbox.put(CloseReceived(status.code, status.reason))
+        self._inbox.put(CloseReceived(code_of(status), status.reason))
         self._step(Step.CLOSE_RECEIVED)
         if self._state is _DRAINING:
             self._settle()
@@ -792,7 +836,8 @@ class Connection:
 
     def _tick(self, now: float) -> None:
         """Move the clock forward; it never goes back."""
-        self._now = self._later(now)
+        if now > self._now:
+            self._now = now
 
     def _later(self, now: float) -> float:
         """Return where `_tick` would move the clock; for commands that may still be refused."""
@@ -861,12 +906,12 @@ def _check_address(address: object) -> Address:
         return address
     if isinstance(address, str):
         return parse_url(address)
-    raise LocalProtocolError(f"expected a URL or an Address, not {type(address).__name__}")
+    raise TypeError(f"expected a URL or an Address, not {type(address).__name__}")
 
 
 def _check_control(payload: bytes) -> None:
     """Raise unless payload may stand in a control frame (RFC 6455 section 5.5)."""
     if not isinstance(payload, bytes):
-        raise LocalProtocolError(f"a control payload must be bytes, not {type(payload).__name__}")
+        raise TypeError(f"a control payload must be bytes, not {type(payload).__name__}")
     if len(payload) > _CONTROL_LIMIT:
         raise LocalProtocolError(f"a control payload has at most 125 bytes, not {len(payload)}")

@@ -5,7 +5,7 @@ Close said what, and makes `Closed` of it when the outcome is settled: once, wha
 """
 
 from enum import IntEnum
-from typing import final
+from typing import Any, final
 
 from ._codes import REASON_LIMIT, CloseCode, Side, may_travel, member_of
 from ._errors import LocalProtocolError
@@ -38,12 +38,15 @@ def write_close(code: int, reason: str) -> bytes:
     """Write a Close frame's payload.
 
     Raises:
-        LocalProtocolError: a code that must not be sent, a reason that is not text or is too long.
+        LocalProtocolError: a code that must not be sent, a reason that is too long or has lone surrogates.
+        TypeError: not an int and a str.
     """
+    if not isinstance(code, int):
+        raise TypeError(f"a close code must be int, not {type(code).__name__}")
+    if not isinstance(reason, str):
+        raise TypeError(f"a close reason must be str, not {type(reason).__name__}")
     if not may_travel(code):
         raise LocalProtocolError("not a close code that may be sent: 1000-1003, 1007-1014 or 3000-4999")
-    if not isinstance(reason, str):
-        raise LocalProtocolError(f"a close reason must be str, not {type(reason).__name__}")
     try:
         encoded = reason.encode("utf-8")
     except UnicodeEncodeError:
@@ -51,6 +54,11 @@ def write_close(code: int, reason: str) -> bytes:
     if len(encoded) > REASON_LIMIT:
         raise LocalProtocolError(f"a close reason has at most 123 bytes, not {len(encoded)}")
     return int(code).to_bytes(2, "big") + encoded
+
+
+def code_of(status: Any) -> Any:
+    """Return a status' code as it is: declared an `int`, a member would become a number in native code."""
+    return status.code
 
 
 @final
@@ -99,7 +107,7 @@ class Ending:
             return None
         received = self.received
         self.closed = Closed(
-            code=CloseCode.ABNORMAL_CLOSURE.value if received is None else received.code,
+            code=CloseCode.ABNORMAL_CLOSURE.value if received is None else code_of(received),
             reason="" if received is None else received.reason,
             clean=self.clean,
             received=received,

@@ -17,8 +17,8 @@ as it arrives, unmasked, in chunks; a control frame (at most 125 bytes) whole.
             case Progress.CONTROL:   # parser.opcode, parser.payload, whole
             case Progress.FAILED:    # parser.violation
 
-Most messages are short, come in one frame, and are there as a whole. `read_message` takes one of these in a
-single step; asked before `advance`, it leaves everything else to that, what breaks a rule included.
+Most messages are short, come in one frame, and many of them come in one read. `read_messages` takes a run of
+these in one loop; asked before `advance`, it leaves everything else to that, what breaks a rule included.
 
 Writing. `encode_frame` gives one frame as a list of pieces: the header joined with a short payload, or
 the header and a long payload as it is, which is not copied unless it must be masked. `cut_message` gives a
@@ -35,16 +35,14 @@ from ._violations import Violation
 
 _CONTROL_LIMIT: Final = 125
 _RSV1: Final = 0x40  # RFC 7692 section 6: "per-message compressed"
-_JOIN_BELOW: Final = 4096  # one copy of so few bytes is cheaper than a second piece on the way to the kernel
+SHORT: Final = 4096  # one copy of so few bytes is cheaper than a second piece on the way to the kernel
 _TEXT: Final = Opcode.TEXT
 _BINARY: Final = Opcode.BINARY
 _WHOLE_TEXT: Final = 0x80 | int(Opcode.TEXT)  # FIN, and no reserved bit
 _WHOLE_BINARY: Final = 0x80 | int(Opcode.BINARY)
 _DATA_OPCODES: Final = (int(Opcode.TEXT), int(Opcode.BINARY))
-_SHORT_HEADERS: Final = {
-    first: [bytes((first, length)) for length in range(_CONTROL_LIMIT + 1)]
-    for first in (_WHOLE_TEXT, _WHOLE_BINARY)
-}
+_TEXT_HEADERS: Final = [bytes((_WHOLE_TEXT, length)) for length in range(_CONTROL_LIMIT + 1)]
+_BINARY_HEADERS: Final = [bytes((_WHOLE_BINARY, length)) for length in range(_CONTROL_LIMIT + 1)]
 _OPCODES: Final = {int(opcode): opcode for opcode in Opcode}
 
 
@@ -149,34 +147,60 @@ class FrameParser:
             return Progress.NEED_DATA if self.violation is None else Progress.FAILED
         return self._read_header(available)
 
-    def read_message(self, limit: int) -> bool:
-        """Read the next frame if it is a whole, plain message of at most limit bytes, and all of it is there.
+    def read_messages(
+        self, limit: int, room: int, overhead: int, messages: list[str | bytes], charges: list[int]
+    ) -> int:
+        """Read messages that are whole frames, plain and valid, as long as the next one is.
+
+        One loop over the buffer, with the fields in local variables: this is where a busy connection lives.
+
+        Args:
+            limit: the payload bytes that a message may have here.
+            room: how much is wanted; the message that reaches it is the last.
+            overhead: what a message takes of that beside its payload.
+            messages, charges: where they go, and what each takes.
 
         Returns:
-            True: `opcode` and `payload` are set. False: nothing has changed; see what `advance` says.
+            The sum of these; 0: nothing has changed; see what `advance` says.
         """
-        buffer, position = self._buffer, self._position
-        start = position + self._header_size
-        if len(buffer) < start or self._in_frame or self._message_open or self.violation is not None:
-            return False
-        first = buffer[position]
-        length = buffer[position + 1] - self._mask_bit  # a wrong mask bit makes it negative, or above 127
-        if (first != _WHOLE_TEXT and first != _WHOLE_BINARY) or not 0 <= length <= 126:
-            return False
-        if length == 126:
-            start += 2
-            if len(buffer) < start:
-                return False
-            length = buffer[position + 2] << 8 | buffer[position + 3]
-            if length <= _CONTROL_LIMIT:
-                return False
-        end = start + length
-        if length > limit or len(buffer) < end:
-            return False
-        self.payload = unmask(buffer, start, end) if self._mask_bit else buffer[start:end]
-        self.opcode = _TEXT if first == _WHOLE_TEXT else _BINARY
-        self._position = end
-        return True
+        buffer, position, mask_bit = self._buffer, self._position, self._mask_bit
+        size, taken, header_size = len(buffer), 0, self._header_size
+        if self._in_frame or self._message_open or self.violation is not None:
+            return 0
+        while taken < room:
+            start = position + header_size
+            if start > size:
+                break
+            first, length = buffer[position], buffer[position + 1] - mask_bit
+            if length == 126:
+                start += 2
+                if start > size:
+                    break
+                length = buffer[position + 2] << 8 | buffer[position + 3]
+                if length <= _CONTROL_LIMIT:
+                    break
+            elif length > 126 or length < 0:  # 64 bits, or a mask bit that is wrong
+                break
+            end = start + length
+            if end > size or length > limit:
+                break
+            if first == _WHOLE_TEXT:
+                try:
+                    messages.append((unmask(buffer, start, end) if mask_bit else buffer[start:end]).decode())
+                except UnicodeDecodeError:
+                    break
+            elif first == _WHOLE_BINARY:
+                messages.append(unmask(buffer, start, end) if mask_bit else buffer[start:end])
+            else:
+                break
+            charges.append(length + overhead)
+            taken += length + overhead
+            position = end
+        if position == size:
+            self.discard()
+        else:
+            self._position = position
+        return taken
 
     def _read_header(self, available: int) -> Progress:
         """Read a header if all of it is there; check whatever is there."""
@@ -302,15 +326,29 @@ def encode_frame(
     """
     first = (0x80 if final else 0) | (_RSV1 if marked else 0) | opcode
     length = len(payload)
-    if key is None and length <= _CONTROL_LIMIT and first in _SHORT_HEADERS:
-        return [_SHORT_HEADERS[first][length] + payload]
     header = _encode_header(first, length, key is not None)
     if key is not None:
         header += key
         payload = apply_mask(payload, key)
-    if length < _JOIN_BELOW:
+    if length < SHORT:
         return [header + payload]
     return [header, payload]
+
+
+def encode_short(opcode: Opcode, payload: bytes, key: bytes | None) -> bytes:
+    """Write a text or binary message of less than `SHORT` bytes as one frame in one piece.
+
+    Args:
+        opcode: of the message.
+        payload: shorter than `SHORT`.
+        key: as for `encode_frame`.
+    """
+    length = len(payload)
+    if key is not None:
+        return _encode_header(0x80 | opcode, length, True) + key + apply_mask(payload, key)
+    if length <= _CONTROL_LIMIT:
+        return (_TEXT_HEADERS if opcode is _TEXT else _BINARY_HEADERS)[length] + payload
+    return _encode_header(0x80 | opcode, length, False) + payload
 
 
 def cut_message(

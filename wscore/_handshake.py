@@ -10,7 +10,7 @@ from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha1
 from http import HTTPStatus
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import h11
 
@@ -24,6 +24,24 @@ Fields: TypeAlias = list[tuple[bytes, bytes]]
 
 _GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 section 1.3
 _KEY: Final = re.compile(rb"[A-Za-z0-9+/]{21}[AQgw]==")  # 16 bytes in base64, no stray bits
+# What almost every handshake says: one text serves all connections that keep it.
+_SHARED: Final = {
+    text.encode("ascii"): text
+    for name in (
+        *("Accept", "Accept-Encoding", "Accept-Language", "Authorization", "Cache-Control", "Connection"),
+        *("Cookie", "Host", "Origin", "Pragma", "Server", "Upgrade", "User-Agent", "X-Forwarded-For"),
+        *("Sec-WebSocket-Accept", "Sec-WebSocket-Extensions", "Sec-WebSocket-Key"),
+        *("Sec-WebSocket-Protocol", "Sec-WebSocket-Version", "websocket", "keep-alive, Upgrade"),
+        *(
+            "13",
+            "no-cache",
+            "gzip, deflate, br, zstd",
+            "permessage-deflate; client_max_window_bits",
+            "wscore",
+        ),
+    )
+    for text in (name, name.lower())
+}
 
 
 def accept_token(key: bytes) -> bytes:
@@ -66,20 +84,33 @@ def read_event(connection: h11.Connection, head: bytes) -> h11.Event | None:
     return event
 
 
-def joined(event: h11.Request | h11.InformationalResponse | h11.Response, name: bytes) -> bytes | None:
+def by_name(event: h11.Request | h11.InformationalResponse | h11.Response) -> dict[bytes, list[bytes]]:
+    """Return the values of each field, in order; the names are in lower case."""
+    found: dict[bytes, list[bytes]] = {}
+    for name, value in event.headers:
+        found.setdefault(name, []).append(value)
+    return found
+
+
+def joined(found: dict[bytes, list[bytes]], name: bytes) -> bytes | None:
     """Return a list-valued field: all its lines, joined by commas (RFC 9110 section 5.3); None: absent."""
-    values = [value for key, value in event.headers if key == name]
+    values = found.get(name)
     return b", ".join(values) if values else None
 
 
-def single(event: h11.Request | h11.InformationalResponse | h11.Response, name: bytes) -> bytes | None:
+def single(found: dict[bytes, list[bytes]], name: bytes) -> bytes | None:
     """Return the value of a field that occurs at most once; None: absent."""
-    return next((value for key, value in event.headers if key == name), None)
+    values = found.get(name)
+    return values[0] if values else None
 
 
 def as_text(fields: Iterable[tuple[bytes, bytes]]) -> Headers:
     """Turn validated fields into text, byte for byte."""
-    return Headers((name.decode("ascii"), value.decode("latin-1")) for name, value in fields)
+    return Headers([(_text(name), _text(value)) for name, value in fields])
+
+
+def _text(text: bytes) -> str:
+    return _SHARED.get(text) or text.decode("latin-1")
 
 
 def outgoing_fields(headers: HeadersLike, reserved: frozenset[bytes]) -> Fields:
@@ -91,13 +122,13 @@ def outgoing_fields(headers: HeadersLike, reserved: frozenset[bytes]) -> Fields:
 
     Raises:
         LocalProtocolError: a name or value that may not be sent.
+        TypeError: neither a mapping nor pairs, or of anything but str.
     """
+    given: Any = headers.items() if isinstance(headers, Mapping) else headers  # lists of two are pairs, too
     try:
-        pairs = [
-            (name, value) for name, value in (headers.items() if isinstance(headers, Mapping) else headers)
-        ]
+        pairs = [(name, value) for name, value in given]
     except (TypeError, ValueError):
-        raise LocalProtocolError("headers must be a mapping or pairs of name and value") from None
+        raise TypeError("headers must be a mapping or pairs of name and value") from None
     fields: Fields = []
     for name, value in pairs:
         field = outgoing_text(name, "header name"), outgoing_text(value, "header value")
@@ -113,10 +144,11 @@ def outgoing_text(text: str, what: str) -> bytes:
     """Encode text that will stand in a head: no control characters, latin-1 at most.
 
     Raises:
-        LocalProtocolError: not a str, or with a character that may not be sent.
+        LocalProtocolError: a character that may not be sent.
+        TypeError: not a str.
     """
     if not isinstance(text, str):
-        raise LocalProtocolError(f"a {what} must be str, not {type(text).__name__}")
+        raise TypeError(f"a {what} must be str, not {type(text).__name__}")
     try:
         encoded = text.encode("latin-1")
     except UnicodeEncodeError:

@@ -22,16 +22,16 @@ def _fold(name: str) -> str:
 class Headers:
     """An ordered, immutable multi-map of header fields; names compare without case (RFC 9110 section 5.1)."""
 
-    __slots__ = ("_items",)
+    __slots__ = ("_flat",)  # name, value, name, value: pairs would weigh as much again
 
     def __init__(self, items: "Mapping[str, str] | Iterable[tuple[str, str]] | Headers" = ()) -> None:
         pairs = items.items() if isinstance(items, Mapping) else items
-        self._items = tuple((name, value) for name, value in pairs)
+        self._flat = tuple([text for name, value in pairs for text in (name, value)])
 
     def get_all(self, name: str) -> list[str]:
         """Return the values of every field called name, in order; [] when there is none."""
         wanted = _fold(name)
-        return [value for key, value in self._items if _fold(key) == wanted]
+        return [value for key, value in self if _fold(key) == wanted]
 
     @overload
     def get(self, name: str) -> str | None: ...
@@ -52,22 +52,22 @@ class Headers:
         return isinstance(name, str) and bool(self.get_all(name))
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
-        return iter(self._items)
+        return zip(self._flat[::2], self._flat[1::2], strict=True)
 
     def __len__(self) -> int:
-        return len(self._items)
+        return len(self._flat) // 2
 
     @override
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Headers) and self._items == other._items
+        return isinstance(other, Headers) and self._flat == other._flat
 
     @override
     def __hash__(self) -> int:
-        return hash(self._items)
+        return hash(self._flat)
 
     @override
     def __repr__(self) -> str:
-        return f"Headers({list(self._items)!r})"
+        return f"Headers({list(self)!r})"
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,8 @@ Each message, or fragment of one, is charged its payload bytes and 64 more, so t
 are not free. At the high mark the inbox is full and stays so down to the low mark: parsing stops, and with it
 reading. Pings and pongs are information only: they are not charged, and only the newest few are kept.
 
-A list with a head index stands for the queue; it is cut when the read part is long.
+Two lists make the queue: what arrives is appended to one; the other is that, turned round, and is emptied
+from its end. So each step costs the same whatever waits, and nothing is moved more than once.
 """
 
 from typing import Final, final
@@ -12,9 +13,23 @@ from typing import Final, final
 from ._config import Limits
 from ._events import Event, Fragment, PingReceived, PongReceived
 
-_OVERHEAD: Final = 64
+OVERHEAD: Final = 64
 _CONTROL_KEPT: Final = 16
-_CUT_AT: Final = 256
+_GAPS: Final = 256  # that many may stay before they are closed
+
+
+@final
+class _Control:
+    """The place of a ping or pong in the queue.
+
+    Attributes:
+        event: it; None: it was dropped, and its place is a gap.
+    """
+
+    __slots__ = ("event",)
+
+    def __init__(self, event: Event) -> None:
+        self.event: Event | None = event
 
 
 @final
@@ -28,14 +43,14 @@ class Inbox:
     """
 
     __slots__ = (
+        "_arrived",
+        "_arrived_sizes",
         "_controls",
-        "_cut",
-        "_events",
-        "_head",
+        "_gaps",
         "_high",
         "_low",
-        "_sizes",
-        "_waiting",
+        "_ready",
+        "_ready_sizes",
         "charged",
         "full",
         "messages",
@@ -44,30 +59,42 @@ class Inbox:
     def __init__(self, limits: Limits) -> None:
         self._high: int = limits.inbox_high
         self._low: int = limits.inbox_low
-        self._events: list[Event | None] = []  # None: was taken, or dropped
-        self._sizes: list[int] = []  # what each is charged
-        self._head: int = 0
-        self._cut: int = 0  # how many places were cut off the list's front
-        self._controls: list[int] = []  # the places of pings and pongs, those cut off included
-        self._waiting: int = 0
+        self._arrived: list[Event | _Control] = []  # the newest last
+        self._arrived_sizes: list[int] = []  # what each is charged
+        self._ready: list[Event | _Control] = []  # the oldest last
+        self._ready_sizes: list[int] = []
+        self._controls: list[_Control] = []  # pings and pongs that wait, the oldest first
+        self._gaps: int = 0
         self.charged: int = 0
         self.messages: int = 0
         self.full: bool = False
 
     def __len__(self) -> int:
-        return self._waiting
+        return len(self._arrived) + len(self._ready) - self._gaps
+
+    @property
+    def room(self) -> int:
+        """What may still be charged below the high mark."""
+        return self._high - self.charged
 
     def fits(self, size: int) -> bool:
         """Tell whether a message of size bytes would stay below the high mark."""
-        return self.charged + size + _OVERHEAD <= self._high
+        return self.charged + size + OVERHEAD <= self._high
 
     def put_message(self, message: str | bytes | Fragment, size: int) -> None:
         """Queue a message, or a part of one, that has size bytes."""
-        size += _OVERHEAD
-        self._events.append(message)
-        self._sizes.append(size)
-        self._waiting += 1
-        self.messages += 1
+        self._arrived.append(message)
+        self._arrived_sizes.append(size + OVERHEAD)
+        self._charge(1, size + OVERHEAD)
+
+    def put_messages(self, messages: list[str | bytes], charges: list[int], charged: int) -> None:
+        """Queue several messages; charges, whose sum is charged, hold for each its bytes and `OVERHEAD`."""
+        self._arrived += messages
+        self._arrived_sizes += charges
+        self._charge(len(messages), charged)
+
+    def _charge(self, messages: int, size: int) -> None:
+        self.messages += messages
         self.charged += size
         if self.charged >= self._high:
             self.full = True
@@ -77,56 +104,50 @@ class Inbox:
         if isinstance(event, (PingReceived, PongReceived)):
             if len(self._controls) == _CONTROL_KEPT:
                 self._drop_oldest_control()
-            self._controls.append(self._cut + len(self._events))
-        self._events.append(event)
-        self._sizes.append(0)
-        self._waiting += 1
+            control = _Control(event)
+            self._controls.append(control)
+            self._arrived.append(control)
+        else:
+            self._arrived.append(event)
+        self._arrived_sizes.append(0)
 
     def _drop_oldest_control(self) -> None:
         """Leave a gap where it was; close the gaps when they have become many."""
-        self._events[self._controls.pop(0) - self._cut] = None
-        self._waiting -= 1
-        if len(self._events) - self._head - self._waiting >= max(_CUT_AT, self._waiting):
-            kept = [index for index, event in enumerate(self._events) if event is not None]
-            self._events = [self._events[index] for index in kept]
-            self._sizes = [self._sizes[index] for index in kept]
-            self._head = self._cut = 0
-            self._controls = [
-                index
-                for index, event in enumerate(self._events)
-                if isinstance(event, (PingReceived, PongReceived))
-            ]
+        self._controls.pop(0).event = None
+        self._gaps += 1
+        if self._gaps >= max(_GAPS, len(self)):
+            self._turn_all()
+            kept = [index for index, event in enumerate(self._ready) if not _is_gap(event)]
+            self._ready = [self._ready[index] for index in kept]
+            self._ready_sizes = [self._ready_sizes[index] for index in kept]
+            self._gaps = 0
+
+    def _turn_all(self) -> None:
+        """Make everything ready."""
+        self._arrived.reverse()
+        self._arrived_sizes.reverse()
+        self._ready, self._arrived = self._arrived + self._ready, []
+        self._ready_sizes, self._arrived_sizes = self._arrived_sizes + self._ready_sizes, []
 
     def next(self) -> Event | None:
         """Take the oldest event; None when nothing waits."""
-        events, head = self._events, self._head
-        while head < len(events):
-            event, size = events[head], self._sizes[head]
-            events[head] = None
-            head += 1
-            if head == len(events) or head >= _CUT_AT:
-                head = self._cut_off(head)
-            if event is not None:
-                self._head = head
-                self._account(event, size)
+        while self._ready or self._arrived:
+            if not self._ready:
+                self._turn_all()
+            event, size = self._ready.pop(), self._ready_sizes.pop()
+            if size:  # only messages and their parts are charged
+                self.messages -= 1
+                self.charged -= size
+                if self.charged <= self._low:
+                    self.full = False
+            if not isinstance(event, _Control):
                 return event
-        self._head = head
+            if event.event is not None:
+                del self._controls[0]
+                return event.event
+            self._gaps -= 1
         return None
 
-    def _cut_off(self, head: int) -> int:
-        """Forget the places before head; return where it is then."""
-        self._cut += head
-        del self._events[:head]
-        del self._sizes[:head]
-        return 0
 
-    def _account(self, event: Event, size: int) -> None:
-        """Give back what the event was charged."""
-        self._waiting -= 1
-        if size:  # only messages and their parts are charged
-            self.messages -= 1
-            self.charged -= size
-            if self.charged <= self._low:
-                self.full = False
-        elif isinstance(event, (PingReceived, PongReceived)):
-            del self._controls[0]
+def _is_gap(event: Event | _Control) -> bool:
+    return isinstance(event, _Control) and event.event is None

@@ -36,17 +36,19 @@ class Keepalive:
     Attributes:
         last_byte: when anything was received last.
         answered: any byte has come since the last keepalive ping left.
+        unsent: there may be pings that have not been given to the wire.
         in_hand: that ping may not have left the backend's hands.
         was_paused: we did not read when that ping left, or at some moment since.
         latency: of the newest answered ping, in seconds; None before the first.
     """
 
-    __slots__ = ("_pings", "answered", "in_hand", "last_byte", "latency", "was_paused")
+    __slots__ = ("_pings", "answered", "in_hand", "last_byte", "latency", "unsent", "was_paused")
 
     def __init__(self, now: float) -> None:
         self._pings: list[Ping] = []  # unanswered, oldest first
         self.last_byte: float = now
         self.answered: bool = True
+        self.unsent: bool = False
         self.in_hand: bool = False
         self.was_paused: bool = False
         self.latency: float | None = None
@@ -59,6 +61,7 @@ class Keepalive:
         if ping.automatic:
             self._pings = [other for other in self._pings if not other.automatic]
         self._pings.append(ping)
+        self.unsent = True
         if len(self._pings) > _REMEMBERED:
             del self._pings[0]
 
@@ -69,7 +72,7 @@ class Keepalive:
 
     def note_given(self, now: float, *, paused: bool) -> bool:
         """Take note that what was queued is on its way; True when a keepalive ping was among it."""
-        pinged = False
+        pinged = self.unsent = False
         for ping in self._pings:
             if ping.given_at is None:
                 ping.given_at = now

@@ -7,16 +7,23 @@ fourth byte. Where they cross was measured: the conversions to and from integers
 from about 2 KiB on.
 """
 
-from typing import Final
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any, Final
 
-try:
-    from . import _xor
-except ImportError:  # nothing was compiled
-    IN_C = False
-else:
-    IN_C = True
+
+def _find_in_c(name: str) -> Any:
+    try:
+        return getattr(import_module("wscore._xor"), name)
+    except ImportError:  # nothing was compiled
+        return None
+
+
+_apply_in_c: Final[Callable[[bytes, bytes, int], bytes] | None] = _find_in_c("apply_mask")
+_unmask_in_c: Final[Callable[[bytes, int, int], bytes] | None] = _find_in_c("unmask")
 
 _STRIDES_FROM: Final = 2048
+_read: Final = int.from_bytes
 
 _tables: Final[list[bytes | None]] = [None] * 256
 
@@ -41,16 +48,20 @@ def apply_mask(data: bytes, key: bytes, phase: int = 0) -> bytes:
     Returns:
         A new object of the same length; applying it twice gives data back.
     """
-    if IN_C:
-        return _xor.apply_mask(data, key, phase)
+    if _apply_in_c is not None:
+        return _apply_in_c(data, key, phase)
     return mask_in_python(data, key, phase)
 
 
 def unmask(buffer: bytes, start: int, end: int) -> bytes:
     """Return the payload of a masked frame: buffer[start:end], whose key stands right before it."""
-    if IN_C:
-        return _xor.unmask(buffer, start, end)
-    return mask_in_python(buffer[start:end], buffer[start - 4 : start])
+    if _unmask_in_c is not None:
+        return _unmask_in_c(buffer, start, end)
+    size, key = end - start, buffer[start - 4 : start]
+    if size >= _STRIDES_FROM:
+        return mask_in_python(buffer[start:end], key)
+    pattern = (key * (size // 4 + 1))[:size]  # as below, without a second call for every message
+    return (_read(buffer[start:end], "little") ^ _read(pattern, "little")).to_bytes(size, "little")
 
 
 def mask_in_python(data: bytes, key: bytes, phase: int = 0) -> bytes:
@@ -61,8 +72,7 @@ def mask_in_python(data: bytes, key: bytes, phase: int = 0) -> bytes:
     size = len(data)
     if size < _STRIDES_FROM:
         pattern = (key * (size // 4 + 1))[:size]
-        masked = int.from_bytes(data, "little") ^ int.from_bytes(pattern, "little")
-        return masked.to_bytes(size, "little")
+        return (_read(data, "little") ^ _read(pattern, "little")).to_bytes(size, "little")
     result = bytearray(size)
     for lane in range(4):
         result[lane::4] = data[lane::4].translate(_table(key[lane]))

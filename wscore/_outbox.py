@@ -12,6 +12,7 @@ frame boundary by construction. After our Close nothing may leave, so a pong tha
 Where big messages are cut into frames, the frames are given out one by one, and pings go before them, too.
 """
 
+from collections import deque
 from collections.abc import Callable
 from typing import Final, final
 
@@ -21,7 +22,6 @@ from ._frames import encode_frame
 
 _PONGS_KEPT: Final = 16
 _PONG_HEADER: Final = 2  # at least
-_CUT_AT: Final = 256  # frames
 _JOIN_BELOW: Final = 16 * 1024  # pieces up to this size are joined; bigger ones stay as they are
 
 
@@ -29,43 +29,51 @@ _JOIN_BELOW: Final = 16 * 1024  # pieces up to this size are joined; bigger ones
 class Outbox:
     """The outgoing side of one connection.
 
+    Args:
+        limits: its marks.
+        batch: give out no more frames than reach so many bytes; None: all of them.
+
     Attributes:
         waiting: bytes not given out yet; a pong counts before it is encoded.
         held: payload bytes of messages that may not become frames yet.
         given: bytes given out that have not been reported gone.
         limit: above this, the caller must not queue another message.
         writable: False from above the high mark down to the low one, of what waits and what was given.
+        roomy: another message may certainly be queued; if not, `crowded` knows.
     """
 
     __slots__ = (
         "_batch",
         "_closed",
-        "_first",
         "_frames",
         "_gone",
         "_head",
         "_high",
         "_low",
+        "_mark",
+        "_pieces",
         "_pongs",
         "_queued",
         "_urgent",
         "given",
         "held",
         "limit",
+        "roomy",
         "waiting",
         "writable",
     )
 
     def __init__(self, limits: Limits, batch: int | None = None) -> None:
-        self._batch: int | None = batch  # give out no more frames than reach so many bytes
+        self._batch: int | None = batch
         self._high: int = limits.outbox_high
         self._low: int = limits.outbox_low
         self.limit: int = limits.outbox_limit
+        self._mark: int = min(self._high, self.limit)  # up to here nothing changes
         self._head: bytes = b""
-        self._frames: list[list[bytes]] = []
-        self._first: int = 0  # the first of them that was not taken
-        self._queued: int = 0  # bytes of these
-        self._urgent: list[list[bytes]] = []
+        self._pieces: list[bytes] = []  # of the frames that leave together,
+        self._frames: deque[list[bytes]] | None = None  # or the frames, where they leave in batches,
+        self._queued: int = 0  # and the bytes of these
+        self._urgent: list[bytes] = []
         self._pongs: list[bytes] = []
         self.held: int = 0
         self._closed: bool = False
@@ -73,6 +81,7 @@ class Outbox:
         self.waiting: int = 0
         self.given: int = 0
         self.writable: bool = True
+        self.roomy: bool = True
 
     @property
     def buffered(self) -> int:
@@ -94,47 +103,57 @@ class Outbox:
         """Tell whether too much waits for another message to be queued."""
         return self.waiting + self.held + self.given > self.limit
 
-    @property
-    def has_data(self) -> bool:
-        """Tell whether `take` would give something."""
-        return self.waiting > 0
-
     def put(self, frame: list[bytes]) -> None:
         """Queue one whole frame, given as its pieces; nothing once the stream is gone."""
         if self._gone:
             return
-        self._frames.append(frame)
-        size = 0
-        for piece in frame:
-            size += len(piece)
-        self._queued += size
+        size = sum(map(len, frame))
+        if self._batch is None:
+            self._pieces += frame
+        else:
+            if self._frames is None:
+                self._frames = deque()
+            self._frames.append(frame)
+            self._queued += size
         self.waiting += size
-        if self.waiting + self.given > self._high:
-            self.writable = False
+        self._look()
+
+    def put_piece(self, frame: bytes) -> None:
+        """Queue one whole frame that is one piece, where frames leave together."""
+        if self._gone:
+            return
+        self._pieces.append(frame)
+        self.waiting += len(frame)
+        if self.waiting + self.given > self._mark:
+            self._look()
 
     def put_control(self, frame: list[bytes]) -> None:
         """Queue a ping or pong: where messages are cut into frames it need not wait for the last of them."""
         if self._batch is None:
             self.put(frame)
         elif not self._gone:
-            self._urgent.append(frame)
+            self._urgent += frame
             self.waiting += sum(map(len, frame))
-            self._check_high()
+            self._look()
+
+    def _look(self) -> None:
+        """See what has become of the room."""
+        if self.waiting + self.given > self._high:
+            self.writable = False
+        self.roomy = not self.crowded
 
     def hold(self, size: int) -> None:
         """Count a message that may not become frames yet; a negative size takes it back."""
         if not self._gone:
             self.held += size
-
-    def _check_high(self) -> None:
-        if self.waiting + self.given > self._high:
-            self.writable = False
+            self._look()
 
     def put_head(self, head: bytes) -> None:
         """Queue a handshake head: it leaves before anything else, also before a pong."""
         if not self._gone:
             self._head = head
             self.waiting += len(head)
+            self._look()
 
     def put_pong(self, payload: bytes) -> None:
         """Let a pong leave next; of many that have not left yet, the oldest is dropped."""
@@ -144,6 +163,7 @@ class Outbox:
         self.waiting += len(payload) + _PONG_HEADER
         if len(self._pongs) > _PONGS_KEPT:
             self.waiting -= len(self._pongs.pop(0)) + _PONG_HEADER
+        self.roomy = not self.crowded
 
     def end(self) -> None:
         """Our Close has been queued: no pong may be added behind it."""
@@ -152,8 +172,9 @@ class Outbox:
     def clear(self) -> None:
         """Drop everything: the stream is gone."""
         self._head = b""
-        self._frames = []
-        self._first = self._queued = 0
+        self._pieces = []
+        self._frames = None
+        self._queued = 0
         self._urgent = []
         self._pongs = []
         self._closed = True
@@ -168,6 +189,7 @@ class Outbox:
         self.given = 0
         if self.waiting <= self._low:
             self.writable = True
+        self.roomy = not self.crowded
 
     def take(self, new_key: Callable[[], bytes | None]) -> list[bytes]:
         """Give out what waits, all or as much as a batch may have; small pieces joined, big ones as they are.
@@ -175,43 +197,34 @@ class Outbox:
         Args:
             new_key: makes the masking key of a pong; None from a server.
         """
-        pieces: list[bytes] = [self._head] if self._head else []
-        self._head = b""
-        if self._pongs:
-            for payload in self._pongs:
-                pieces += encode_frame(Opcode.PONG, payload, new_key())
-            self._pongs = []
-        if self._urgent:
-            pieces += _flatten(self._urgent)
-            self._urgent = []
-        pieces += _flatten(self._take_frames())
-        self.given = sum(map(len, pieces))
-        self.waiting = self._queued
+        pieces, self._pieces = self._pieces, []
+        self.given, self.waiting = self.waiting, self._queued
+        if self._head or self._pongs or self._urgent or self._queued:
+            pieces = [*self._take_first(new_key), *pieces, *self._take_batch()]
+            self.given, self.waiting = sum(map(len, pieces)), self._queued
         if self.given >= _JOIN_BELOW:
             return _join_small(pieces)
         return [b"".join(pieces)] if pieces else []
 
-    def _take_frames(self) -> list[list[bytes]]:
+    def _take_first(self, new_key: Callable[[], bytes | None]) -> list[bytes]:
+        """Take what goes before all frames: a head, pongs, and what is urgent."""
+        pieces = [self._head] if self._head else []
+        for payload in self._pongs:
+            pieces += encode_frame(Opcode.PONG, payload, new_key())
+        pieces += self._urgent
+        self._head, self._pongs, self._urgent = b"", [], []
+        return pieces
+
+    def _take_batch(self) -> list[bytes]:
         """Take the frames that may leave now, at least one if there is any."""
-        frames, first, size = self._frames, self._first, 0
-        if self._batch is None:
-            self._frames, self._queued = [], 0
-            return frames
-        end = first
-        while end < len(frames) and size < self._batch:
-            size += sum(map(len, frames[end]))
-            end += 1
-        taken = frames[first:end]
-        frames[first:end] = [[]] * len(taken)  # they are gone; the list is cut when much of it is
-        self._first, self._queued = end, self._queued - size
-        if end == len(frames) or end >= max(_CUT_AT, len(frames) // 2):
-            del frames[:end]
-            self._first = 0
-        return taken
-
-
-def _flatten(frames: list[list[bytes]]) -> list[bytes]:
-    return [piece for frame in frames for piece in frame]
+        pieces: list[bytes] = []
+        size = 0
+        while self._frames and size < (self._batch or 0):
+            frame = self._frames.popleft()
+            size += sum(map(len, frame))
+            pieces += frame
+        self._queued -= size
+        return pieces
 
 
 def _join_small(pieces: list[bytes]) -> list[bytes]:

@@ -23,10 +23,11 @@ class PreparedMessage:
         compress: True or False; None: as each connection's Config says.
 
     Raises:
-        LocalProtocolError: neither text nor bytes-like, text with lone surrogates, no choice.
+        LocalProtocolError: text with lone surrogates.
+        TypeError: neither text nor bytes-like; no choice.
     """
 
-    __slots__ = ("_encoded", "_frames", "compress", "opcode", "payload")
+    __slots__ = ("_encoded", "_frame", "_frames", "compress", "opcode", "payload")
 
     def __init__(
         self, message: str | bytes | bytearray | memoryview, *, compress: bool | None = None
@@ -34,8 +35,16 @@ class PreparedMessage:
         check_choice(compress)
         self.opcode, self.payload = encode_message(message)
         self.compress: bool | None = compress
+        self._frame: list[bytes] | None = None
         self._encoded: dict[Hashable, bytes] = {}
         self._frames: dict[tuple[Hashable, int | None], list[list[bytes]]] = {}
+
+    @property
+    def frame(self) -> list[bytes]:
+        """A server's one frame, plain, as its pieces."""
+        if self._frame is None:
+            self._frame = cut_message(self.opcode, self.payload, None)[0]
+        return self._frame
 
     def encoded(self, codec: Codec) -> bytes:
         """Return the payload as codec, and any one like it, encodes it without a context."""
@@ -57,16 +66,17 @@ class PreparedMessage:
 
 
 def check_choice(compress: object) -> None:
-    """Raise LocalProtocolError unless compress is True, False or None."""
+    """Raise TypeError unless compress is True, False or None."""
     if compress is not None and not isinstance(compress, bool):
-        raise LocalProtocolError(f"compress must be True, False or None, not {type(compress).__name__}")
+        raise TypeError(f"compress must be True, False or None, not {type(compress).__name__}")
 
 
 def encode_message(message: str | bytes | bytearray | memoryview) -> tuple[Opcode, bytes]:
     """Return a message's opcode and payload.
 
     Raises:
-        LocalProtocolError: neither text nor bytes-like, or text with lone surrogates.
+        LocalProtocolError: text with lone surrogates.
+        TypeError: neither text nor bytes-like.
     """
     if isinstance(message, str):
         return Opcode.TEXT, encode_text(message)
@@ -77,10 +87,11 @@ def encode_text(text: str) -> bytes:
     """Return the payload of a text message (RFC 6455 section 5.6).
 
     Raises:
-        LocalProtocolError: not str, or with lone surrogates.
+        LocalProtocolError: lone surrogates.
+        TypeError: not str.
     """
     if not isinstance(text, str):
-        raise LocalProtocolError(f"a text message must be str, not {type(text).__name__}")
+        raise TypeError(f"a text message must be str, not {type(text).__name__}")
     try:
         return text.encode("utf-8")
     except UnicodeEncodeError:
@@ -91,8 +102,8 @@ def encode_bytes(data: bytes | bytearray | memoryview) -> bytes:
     """Return the payload of a binary message; data may be changed afterwards.
 
     Raises:
-        LocalProtocolError: not bytes-like.
+        TypeError: not bytes-like.
     """
     if not isinstance(data, (bytes, bytearray, memoryview)):
-        raise LocalProtocolError(f"a binary message must be bytes-like, not {type(data).__name__}")
+        raise TypeError(f"a binary message must be bytes-like, not {type(data).__name__}")
     return bytes(data)

@@ -7,19 +7,17 @@ a few bytes that stand for many never fill more than the inbox and one message.
 """
 
 from enum import Enum
-from typing import Final, final
+from typing import final
 
 from ._codes import Opcode, Role
 from ._config import Limits
 from ._events import Fragment
 from ._extension import Codec
 from ._frames import FrameParser, Progress
-from ._inbox import Inbox
+from ._inbox import OVERHEAD, Inbox
 from ._messages import MessageAssembler
 from ._stats import Stats
 from ._violations import Violation
-
-_TEXT: Final = Opcode.TEXT
 
 
 class Arrival(Enum):
@@ -104,14 +102,15 @@ class Receiver:
 
     def advance(self) -> Arrival:
         """Parse until there is a reason to stop."""
-        parser, assembler, limit = self._parser, self._assembler, self._whole_limit
+        parser, assembler = self._parser, self._assembler
+        may_run = not self.discarding and not self.finishing  # nothing is dropped
         while not self.paused:
             if self._extended and assembler.decoding:
                 good = assembler.step()
-            elif parser.read_message(limit):
-                if not self._take_whole(parser.opcode, parser.payload):
-                    return Arrival.FAILED
-                continue
+            elif may_run and self._take_run():
+                if parser.unread or self.paused:
+                    continue
+                return Arrival.NEED_DATA
             else:
                 progress = parser.advance()
                 if progress is Progress.NEED_DATA:
@@ -138,20 +137,22 @@ class Receiver:
                 return Arrival.FAILED
         return Arrival.PAUSED
 
-    def _take_whole(self, opcode: Opcode, payload: bytes) -> bool:
-        """Queue a message that came in one piece; False when it breaks a rule."""
-        size, stats = len(payload), self._stats
-        message: str | bytes = payload
-        self.data_arrived = True
-        stats.frames_received += 1
+    def _take_run(self) -> bool:
+        """Queue all messages that need nobody to put them together; False when the next one does."""
+        messages: list[str | bytes] = []
+        charges: list[int] = []
+        inbox, stats = self._inbox, self._stats
+        charged = self._parser.read_messages(self._whole_limit, inbox.room, OVERHEAD, messages, charges)
+        if not charged:
+            return False
+        inbox.put_messages(messages, charges, charged)
+        number = len(messages)
+        size = charged - number * OVERHEAD
+        stats.messages_received += number
+        stats.frames_received += number
+        stats.payload_received += size
         stats.encoded_received += size
-        if opcode is _TEXT:
-            try:
-                message = payload.decode("utf-8")
-            except UnicodeDecodeError:
-                self.violation = Violation.INVALID_UTF8
-                return False
-        self._queue(message, size, final=True)
+        self.data_arrived = True
         return True
 
     def _take_ready(self) -> None:

@@ -16,7 +16,7 @@ from ._ending import write_close
 from ._errors import LocalProtocolError
 from ._events import CloseStatus
 from ._extension import Codec
-from ._frames import cut_message, encode_frame
+from ._frames import SHORT, cut_message, encode_frame, encode_short
 from ._keepalive import Ping
 from ._outbox import Outbox
 from ._prepared import PreparedMessage
@@ -44,6 +44,9 @@ class Sender:
     __slots__ = (
         "_codec",
         "_entropy",
+        "_express",
+        "_express_bytes",
+        "_express_sent",
         "_fragment_size",
         "_held",
         "_marked",
@@ -71,6 +74,9 @@ class Sender:
         self._entropy: Callable[[int], bytes] = entropy
         self._fragment_size: int | None = fragment_size
         self._codec: Codec | None = None
+        self._express: bool = fragment_size is None  # a short message is one piece
+        self._express_sent: int = 0  # how many such were, since they were counted last
+        self._express_bytes: int = 0  # their payload
         self._under_way: bool = False  # a message is being sent in fragments
         self._opcode: Opcode = Opcode.TEXT  # its opcode
         self._started: bool = False  # its first frame was written
@@ -82,6 +88,7 @@ class Sender:
     def use(self, codec: Codec) -> None:
         """Encode messages with codec where it wants to."""
         self._codec = codec
+        self._express = False
 
     # Messages.
 
@@ -89,6 +96,12 @@ class Sender:
         """Send a whole message."""
         if self._under_way:
             self._hold((opcode, payload, compress), len(payload))
+            return
+        if self._express and len(payload) < SHORT:  # as most are: one call, one piece, counted later
+            self.data_queued = True
+            self._express_sent += 1
+            self._express_bytes += len(payload)
+            self._outbox.put_piece(encode_short(opcode, payload, self._entropy(4) if self._masks else None))
             return
         self._count(len(payload), final=True)
         codec = self._codec
@@ -101,6 +114,12 @@ class Sender:
         """Send a message whose frames, or whose payload, need be made only once."""
         if self._under_way:
             self._hold(message, len(message.payload))
+            return
+        if self._express and not self._masks:  # as in most broadcasts: everybody gets the same frame
+            self.data_queued = True
+            self._express_sent += 1
+            self._express_bytes += len(message.payload)
+            self._outbox.put(message.frame)
             return
         codec = self._codec
         if codec is not None and not codec.wants(len(message.payload), message.compress):
@@ -164,6 +183,16 @@ class Sender:
                 self._outbox.hold(-len(message[1]))
                 self.message(*message)
 
+    def settle_counts(self) -> None:
+        """Bring the counters up to date."""
+        number, size, stats = self._express_sent, self._express_bytes, self._stats
+        if number:
+            stats.messages_sent += number
+            stats.frames_sent += number
+            stats.payload_sent += size
+            stats.encoded_sent += size
+            self._express_sent = self._express_bytes = 0
+
     def _count(self, size: int, *, final: bool) -> None:
         self.data_queued = True
         self._stats.messages_sent += final
@@ -204,6 +233,7 @@ class Sender:
         """Take what may leave now."""
         pieces = self._outbox.take(self._new_key)
         self._stats.wire_sent += self._outbox.given
+        self.settle_counts()
         return pieces
 
     def _put(self, opcode: Opcode, payload: bytes, *, final: bool = True, marked: bool = False) -> None:

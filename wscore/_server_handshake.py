@@ -20,6 +20,7 @@ from ._handshake import (
     accept_token,
     agent_field,
     as_text,
+    by_name,
     check_outgoing_size,
     has_duplicates,
     is_key,
@@ -134,24 +135,25 @@ class ServerHandshake:
         event = read_event(self._h11, head)
         if not isinstance(event, h11.Request):
             return Violation.MALFORMED_HEAD
-        return _check_http(event) or self._check_upgrade(event)
+        found = by_name(event)
+        return _check_http(event, found) or self._check_upgrade(event, found)
 
-    def _check_upgrade(self, event: h11.Request) -> Violation | None:
+    def _check_upgrade(self, event: h11.Request, found: dict[bytes, list[bytes]]) -> Violation | None:
         """Check what makes a request an opening handshake (RFC 6455 section 4.2.1)."""
-        host = single(event, b"host") or b""
+        host = single(found, b"host") or b""
         target = _origin_form(event.target, host)
         if target is None:
             return Violation.INVALID_TARGET
         headers = as_text(event.headers)
-        if not has_token(joined(event, b"upgrade") or b"", b"websocket"):
+        if not has_token(joined(found, b"upgrade") or b"", b"websocket"):
             self.request = Request("GET", target, headers, (), is_upgrade=False)
             return None
-        violation = self._check_websocket_fields(event)
+        violation = self._check_websocket_fields(found)
         if violation is not None:
             return violation
         limits = self._config.limits
         subprotocols = parse_tokens(
-            joined(event, b"sec-websocket-protocol") or b"", limits.max_subprotocols, limits.max_offer
+            joined(found, b"sec-websocket-protocol") or b"", limits.max_subprotocols, limits.max_offer
         )
         if subprotocols is None or len(set(subprotocols)) != len(subprotocols):
             return Violation.INVALID_SUBPROTOCOLS
@@ -161,15 +163,15 @@ class ServerHandshake:
         self.request = request
         return None
 
-    def _check_websocket_fields(self, event: h11.Request) -> Violation | None:
-        if not has_token(joined(event, b"connection") or b"", b"upgrade"):
+    def _check_websocket_fields(self, found: dict[bytes, list[bytes]]) -> Violation | None:
+        if not has_token(joined(found, b"connection") or b"", b"upgrade"):
             return Violation.CONNECTION_HEADER
-        if single(event, b"sec-websocket-version") != b"13":
+        if single(found, b"sec-websocket-version") != b"13":
             return Violation.WEBSOCKET_VERSION
-        self._key = single(event, b"sec-websocket-key") or b""
+        self._key = single(found, b"sec-websocket-key") or b""
         if not is_key(self._key):
             return Violation.WEBSOCKET_KEY
-        extensions = joined(event, b"sec-websocket-extensions")
+        extensions = joined(found, b"sec-websocket-extensions")
         if extensions is None:
             return None
         limits = self._config.limits
@@ -185,11 +187,14 @@ class ServerHandshake:
         Raises:
             LocalProtocolError: the request is a plain GET; a subprotocol that was not offered; a
                 header that may not be sent.
+            TypeError: a subprotocol that is not text.
         """
         request = self.request
         assert request is not None
         if not request.is_upgrade:
             raise LocalProtocolError("a plain HTTP request can only be responded to, not accepted")
+        if subprotocol is not None and not isinstance(subprotocol, str):
+            raise TypeError(f"a subprotocol must be str, not {type(subprotocol).__name__}")
         if subprotocol is not None and subprotocol not in request.subprotocols:
             raise LocalProtocolError("the client did not offer this subprotocol")
         fields: Fields = [
@@ -214,11 +219,14 @@ class ServerHandshake:
         Raises:
             LocalProtocolError: a status outside 200-599, a body where none may be, a header that
                 may not be sent.
+            TypeError: not an int and bytes.
         """
+        if not isinstance(status, int):
+            raise TypeError(f"a status must be int, not {type(status).__name__}")
+        if not isinstance(body, bytes):
+            raise TypeError(f"a body must be bytes, not {type(body).__name__}")
         if not _is_final_status(status):
             raise LocalProtocolError("expected a final HTTP status from 200 to 599")
-        if not isinstance(body, bytes):
-            raise LocalProtocolError(f"a body must be bytes, not {type(body).__name__}")
         if body and status in _BODILESS:
             raise LocalProtocolError(f"a response with status {status} has no body")
         fields = outgoing_fields(headers, _RESERVED_IN_RESPONSE)
@@ -238,13 +246,13 @@ class ServerHandshake:
         return _write_response(violation.status, fields, body, self._config, send_body=not self._is_head)
 
 
-def _check_http(event: h11.Request) -> Violation | None:
+def _check_http(event: h11.Request, found: dict[bytes, list[bytes]]) -> Violation | None:
     """Check what must hold for any request that is looked at here."""
     if event.method != b"GET":
         return Violation.METHOD
-    if any(single(event, name) is not None for name in (b"content-length", b"transfer-encoding", b"expect")):
+    if any(name in found for name in (b"content-length", b"transfer-encoding", b"expect")):
         return Violation.REQUEST_BODY  # a body that nobody reads would pass for a second request
-    if not _HOST.fullmatch(single(event, b"host") or b""):
+    if not _HOST.fullmatch(single(found, b"host") or b""):
         return Violation.INVALID_HOST
     return None
 

@@ -48,6 +48,7 @@ class Watch:
     __slots__ = (
         "_close_bound",
         "_data_moves",
+        "_guarded",
         "_last_data",
         "_ping_moved",
         "_progress",
@@ -61,6 +62,7 @@ class Watch:
         self._timers: TimerTable = TimerTable()
         self._progress: float = now
         self._last_data: float = now
+        self._guarded: bool = False  # WRITE_STALL is armed, or has no timeout
         self._data_moves: bool = False  # what was given out last holds a message
         self._ping_moved: float = now  # when the batch that holds the keepalive ping was last known to move
         self._close_bound: float = float("inf")  # beyond this, progress does not delay the end any more
@@ -104,14 +106,16 @@ class Watch:
         self.keepalive.in_hand = False
 
     def note_given(self, now: float, *, state: State, data_included: bool, paused: bool) -> None:
-        """Output was given to the wire: what watches over it starts."""
+        """Output was given to the wire: what watches over it starts; paused matters if pings are unsent."""
         self._progress = now
         self._data_moves = data_included
         if data_included:
             self._last_data = now
-        if not self._timers.is_armed(Timer.WRITE_STALL):
+        if not self._guarded:
+            self._guarded = True
             self._arm(Timer.WRITE_STALL, now, self._timeouts.write_stall)
-        if self.keepalive.note_given(now, paused=paused) and state is State.OPEN:
+        keepalive = self.keepalive
+        if keepalive.unsent and keepalive.note_given(now, paused=paused) and state is State.OPEN:
             self._ping_moved = now
             self._arm(Timer.PONG, now, self._timeouts.pong)
 
@@ -170,6 +174,7 @@ class Watch:
             case Timer.CLOSE:
                 return self._judge_close(now, state=state, idle=idle)
             case Timer.WRITE_STALL:
+                self._guarded = given > 0
                 if not given:
                     return Verdict.WAIT  # armed again when bytes are given out next
                 return self._unless_later(

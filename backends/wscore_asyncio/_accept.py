@@ -10,9 +10,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final, final
 
-from wscore_sockets import PAUSE, is_out_of_resources
+from wscore_sockets import PAUSE, Shortage
 
-from ._link import Link
+from ._link import Link, as_protocol
 from ._session import log
 
 _AT_ONCE: Final = 32  # connections accepted before others have their turn
@@ -29,12 +29,11 @@ class Acceptor:
     """
 
     def __init__(self, listener: socket.socket, welcome: Callable[[socket.socket, Any], Link | None]) -> None:
-        listener.setblocking(False)
         self._loop = asyncio.get_running_loop()
         self._listener = listener
         self._welcome = welcome
         self._stopping = False
-        self._said = False  # that accepting pauses
+        self._shortage = Shortage(log.error)
         self._arriving: set[asyncio.Task[None]] = set()
         self._task = self._loop.create_task(self._run(), name="wscore accepts")
 
@@ -52,10 +51,10 @@ class Acceptor:
         try:
             sock, address = await self._loop.sock_accept(self._listener)
         except OSError as error:
-            if is_out_of_resources(error):
-                await self._pause(error)
-            return  # otherwise: it was gone before it was accepted
-        self._said = False
+            if self._shortage.begins(error):
+                await asyncio.sleep(PAUSE)
+            return
+        self._shortage.ends()
         link = self._welcome(sock, address)
         if link is None:
             sock.close()
@@ -67,18 +66,11 @@ class Acceptor:
     async def _introduce(self, link: Link, sock: socket.socket) -> None:
         """Give the link its transport."""
         try:
-            await self._loop.connect_accepted_socket(lambda: link, sock)
+            await self._loop.connect_accepted_socket(lambda: as_protocol(link), sock)
         except Exception as error:
             log.error("a connection is dropped: %s", error)
             sock.close()
             link.connection_lost(error)
-
-    async def _pause(self, error: OSError) -> None:
-        """Wait a little for resources to come back; say so once."""
-        if not self._said:
-            log.error("accepting pauses until there are resources again: %s", error)
-        self._said = True
-        await asyncio.sleep(PAUSE)
 
     async def stop(self) -> None:
         """Accept no more, and close what listens; where that was cut short, calling it again completes it.

@@ -1,4 +1,4 @@
-"""One core over one asyncio transport: an `asyncio.Protocol` that tells the core one thing, then pumps.
+"""One core over one asyncio transport: it is told what happens, tells the core, then pumps.
 
 The pump is the same after every input, timer and command: deliver events, write, act on the transport, set
 reading, arm the timer, wake whoever waits. It never waits itself, and nothing here makes a task.
@@ -18,7 +18,7 @@ from contextlib import suppress
 from time import monotonic
 from typing import Final, cast, final
 
-from wscore import Closed, Connection, Event, Ping, State, TransportAction
+from wscore import BatchMode, Closed, Connection, Event, Ping, State, TransportAction
 from wscore_sockets import drop
 from wscore_tls import NestedTLS, TLSFilter
 
@@ -29,8 +29,8 @@ _JOIN_BELOW: Final = 128 * 1024  # bytes; bigger output is not worth a copy to s
 
 
 @final
-class Link(asyncio.Protocol):
-    """The engine of a session.
+class Link:
+    """The engine of a session: an `asyncio.Protocol` by its methods, but compiled, and so not by its base.
 
     Attributes:
         core: what it drives.
@@ -361,6 +361,20 @@ class Link(asyncio.Protocol):
         else:
             self.pump()
 
+    def depart(self, mode: BatchMode) -> bool:
+        """See to it that what was queued leaves; False: whoever sends on should wait for room."""
+        if not self.core.writable:
+            self.flush()
+            return False
+        if mode is BatchMode.AUTO:
+            self.corked = False  # it may have been ON
+            self.pump_soon()
+        elif mode is BatchMode.ON:
+            self.corked = True
+        else:
+            self.flush()
+        return True
+
     def pump_soon(self) -> None:
         """Pump when this turn of the loop is over: what it has queued leaves in one write."""
         if not self._pump_queued and not self._pumping:
@@ -467,6 +481,11 @@ class Link(asyncio.Protocol):
             self._full = False
             self._room_is_new = True
             self.pump_soon()  # what was not delivered for want of room follows there, too
+
+
+def as_protocol(link: Link) -> asyncio.BaseProtocol:
+    """Tell a type checker what a link is to a transport."""
+    return cast(asyncio.BaseProtocol, link)
 
 
 def _nobody(event: Event) -> None:

@@ -8,40 +8,34 @@
 import asyncio
 from collections.abc import Callable
 from functools import partial
-from inspect import isawaitable, iscoroutinefunction
-from typing import Any, Final
+from inspect import isawaitable
+from typing import Any
 
 from wscore import Closed, Delivery, Endpoint, Event, Opened
-from wscore.policy import may_send, outcome_of
+from wscore.policy import awaits, may_send, outcome_of
 
 from ._link import Link
 from ._session import Session
-
-_HOOKS: Final = (
-    "on_connect",
-    "on_message",
-    "on_fragment",
-    "on_error",
-    "on_close",
-    "on_ping",
-    "on_pong",
-)
 
 
 def start(target: Endpoint | Callable[[Any], object], session: Session, link: Link, opened: Opened) -> None:
     """Let target serve the session from now on."""
     if not isinstance(target, Endpoint):
         _start_task(session, _run_function(target, session))
-    elif any(iscoroutinefunction(getattr(target, name, None)) for name in _HOOKS):
-        session.claimed = True
-        delivery = _delivery(target, session)
-        _tell_of_room(link, session, delivery)
+        return
+    session.claimed = True
+    delivery = Delivery(
+        target,
+        session,
+        close=session.start_closing,
+        report=lambda hook, error: session.logger.error("%s raised", hook, exc_info=error),
+        may_send=lambda: may_send(session.state),
+    )
+    link.on_writable = partial(session.note_room, delivery.notify_writable)  # what has waited goes first
+    if awaits(target):
         _start_task(session, _run_endpoint(delivery, session, opened))
     else:
-        delivery = _delivery(target, session)
-        session.claimed = True
         link.deliver = delivery.deliver
-        _tell_of_room(link, session, delivery)
         delivery.deliver(opened)
 
 
@@ -55,21 +49,6 @@ def _task_ended(session: Session, task: "asyncio.Task[None]") -> None:
     session.task = None
     if task.cancelled() and session.closed is None:
         session.abort()  # it was cancelled before it began
-
-
-def _tell_of_room(link: Link, session: Session, delivery: Delivery) -> None:
-    """Let an endpoint hear of new room for output; what has waited for it goes first."""
-    link.on_writable = partial(session.note_room, delivery.notify_writable)
-
-
-def _delivery(endpoint: Endpoint, session: Session) -> Delivery:
-    return Delivery(
-        endpoint,
-        session,
-        close=session.start_closing,
-        report=lambda hook, error: session.logger.error("%s raised", hook, exc_info=error),
-        may_send=lambda: may_send(session.state),
-    )
 
 
 async def _run_function(function: Callable[[Any], object], session: Session) -> None:

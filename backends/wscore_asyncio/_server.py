@@ -1,6 +1,6 @@
 """`serve`: listening sockets of the running loop, and what happens to a connection until it is open.
 
-A connection that `Admission` does not let in is dropped at once; one that finds the server
+A connection that `Reception` does not let in is dropped at once; one that finds the server
 full gets 503. A request is decided by the gate (`wscore.policy`); only an application's own
 ``process_request`` costs a task.
 """
@@ -9,96 +9,39 @@ import asyncio
 import signal as signal_module
 import socket
 import ssl as ssl_module
-from collections.abc import Callable, Coroutine, Generator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from time import monotonic
-from types import TracebackType
-from typing import Any, Final, Self, final
+from typing import Any, Final, Self, TypeAlias, final
 
-from wscore import (
-    CloseCode,
-    Closed,
-    CloseError,
-    Config,
-    Connection,
-    Event,
-    Handler,
-    Opened,
-    Request,
-    RequestReceived,
-    Role,
-    endpoint_for,
-)
+from wscore import CloseCode, Closed, Config, Event, Handler, Opened, Request, RequestReceived
 from wscore.policy import (
-    SERVER_FULL,
-    Accept,
+    LAST_WORDS,
     Admission,
     Entry,
     Gate,
     ProcessRequestAwaiting,
+    Reception,
     Router,
     SlowConsumer,
     Verdict,
-    opening_failure,
-    printable,
+    Visitor,
+    target_of,
 )
-from wscore_sockets import listen, tune
+from wscore_sockets import open_listeners, tune
 from wscore_tls import TLSFilter
 
 from ._accept import Acceptor
+from ._awaited import Awaited
 from ._link import Link
 from ._run import start
 from ._session import Session, log
 
 _DRAIN: Final = 10.0  # seconds for handlers to end on shutdown
-_LAST_WORDS: Final = 1.0  # seconds for what was sent last to arrive, on shutdown
+_LOOK_AGAIN: Final = 0.25  # seconds between looks at who lingers, on shutdown
 
-
-@final
-class _Visitor:
-    """One accepted connection, and what becomes of it.
-
-    Attributes:
-        link: drives it.
-        addresses: its own and its peer's.
-        session: once the handshake is complete.
-        asking: the task in which the application considers its request, while it does.
-    """
-
-    __slots__ = ("_accepted", "_server", "addresses", "asking", "link", "session")
-
-    def __init__(self, server: "Server", link: Link, addresses: tuple[Any, Any]) -> None:
-        self._server = server
-        self._accepted = Accept()
-        self.link = link
-        self.addresses = addresses
-        self.session: Session | None = None
-        self.asking: asyncio.Task[None] | None = None
-        link.deliver = self._take
-        link.on_over = self._leave
-
-    def _leave(self) -> None:
-        self._server.leave(self)
-        if self.asking is not None:
-            self.asking.cancel()  # nobody waits for the answer
-
-    def _take(self, event: Event) -> None:
-        """Act on what comes before the session does."""
-        if isinstance(event, RequestReceived):
-            self._server.consider(self, event.request)
-        elif isinstance(event, Opened):
-            self.link.deliver = None
-            self._server.begin(self, self._accepted, event)
-        elif isinstance(event, Closed):
-            log.info("no handshake: %s", printable(str(opening_failure(event, self.link.error))))
-
-    def answer(self, gate: Gate, request: Request, verdict: Verdict) -> None:
-        """Accept the request, or respond to it."""
-        if isinstance(verdict, Accept):
-            self._accepted = verdict
-        gate.answer(self.link.core, request, verdict, monotonic())
-        self.link.pump()
+_Visitor: TypeAlias = Visitor[Link, Session]
 
 
 @final
@@ -112,21 +55,14 @@ class Server:
 
     def __init__(
         self,
-        gate: Gate,
-        admission: Admission,
+        reception: Reception[Link, Session],
         listeners: Sequence[socket.socket],
-        *,
         ssl: ssl_module.SSLContext | None,
-        slow_consumer: SlowConsumer,
     ) -> None:
-        self._gate = gate
-        self._admission = admission
+        self._reception = reception
         self._ssl = ssl
-        self._slow_consumer = slow_consumer
         self._loop = asyncio.get_running_loop()
-        self._visitors: set[_Visitor] = set()
         self._handlers: set[asyncio.Task[None]] = set()
-        self._farewell = CloseCode.GOING_AWAY.value, ""  # what shutdown closes sessions with
         self._empty = asyncio.Event()
         self._empty.set()
         self._stopped = asyncio.Event()
@@ -137,7 +73,7 @@ class Server:
     @property
     def sessions(self) -> list[Session]:
         """The sessions that are open now."""
-        return [visitor.session for visitor in self._visitors if visitor.session is not None]
+        return self._reception.sessions
 
     async def serve_forever(self) -> None:
         """Wait until `shutdown` has been called; cancelled, shut down."""
@@ -205,157 +141,104 @@ class Server:
         Raises:
             ValueError: a code or reason that may not be sent.
         """
-        CloseError(code, reason)  # raises before anything has stopped
-        if not self._gate.closing:
-            self._gate.closing = True
-            self._farewell = int(code), reason
+        self._reception.close(code, reason)
         if self._acceptors:
             for acceptor in self._acceptors:
                 await acceptor.stop()
             self._acceptors = []
-            self._say_goodbye()
+            self._reception.say_goodbye(Session.start_closing)
         await self._wait_until_empty(monotonic() + timeout)
-        for visitor in list(self._visitors):
-            if not self._is_own(visitor):
-                visitor.link.abort()
+        self._reception.abort(but=asyncio.current_task())
         for task in self._tasks():
             task.cancel()
-        await self._wait_until_empty(monotonic() + _LAST_WORDS)
+        await self._wait_until_empty(monotonic() + LAST_WORDS)
         self._stopped.set()
-
-    def _say_goodbye(self) -> None:
-        """Close the sessions, and the connections that were promised nothing yet."""
-        for visitor in list(self._visitors):
-            if visitor.session is not None:
-                visitor.session.start_closing(*self._farewell)
-            elif visitor.link.core.request is None:
-                visitor.link.abort()
 
     async def _wait_until_empty(self, deadline: float) -> None:
         """Wait until no connection and no handler is left, except the one that runs this."""
         while (left := deadline - monotonic()) > 0:
             tasks = self._tasks()
-            waiting = [visitor for visitor in self._visitors if not self._is_own(visitor)]
-            if not tasks and not waiting:
+            if not tasks and not self._reception.others(asyncio.current_task()):
                 return
-            for visitor in waiting:
-                since = visitor.link.lingers_since
-                if since is not None and since < monotonic() - _LAST_WORDS:
-                    visitor.link.abort()  # it has everything, and does not go
+            self._reception.cut_lingering(monotonic())
             if tasks:
-                await asyncio.wait(tasks, timeout=min(left, 0.25))
+                await asyncio.wait(tasks, timeout=min(left, _LOOK_AGAIN))
             else:
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._empty.wait(), min(left, 0.25))
+                    await asyncio.wait_for(self._empty.wait(), min(left, _LOOK_AGAIN))
 
     def _tasks(self) -> list[asyncio.Task[None]]:
         """Return the tasks of handlers, except the one that asks."""
         return [task for task in self._handlers if task is not asyncio.current_task()]
 
-    def _is_own(self, visitor: _Visitor) -> bool:
-        """Tell whether visitor's handler is the one that asks."""
-        session = visitor.session
-        return session is not None and session.task is not None and session.task is asyncio.current_task()
-
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.shutdown()
 
     # One connection.
 
     def _welcome(self, sock: socket.socket, address: Any) -> Link | None:
         """Begin to serve a connection; None: it is not let in."""
-        if self._admission.admit(address) is not Entry.ADMIT:
+        if self._reception.admit(address) is not Entry.ADMIT:
             return None
         tune(sock)
-        core = Connection(Role.SERVER, self._gate.config, now=monotonic())
         tls = None if self._ssl is None else TLSFilter(self._ssl, server_side=True)
-        visitor = _Visitor(self, Link(core, tls, self._loop), (sock.getsockname(), address))
-        self._visitors.add(visitor)
+        link = Link(self._reception.begin(monotonic()), tls, self._loop)
+        visitor = self._reception.welcome(link, (sock.getsockname(), address))
+        link.deliver = partial(self._take, visitor)
+        link.on_over = partial(self._leave, visitor)
         self._empty.clear()
-        return visitor.link
+        return link
 
-    def leave(self, visitor: _Visitor) -> None:
+    def _leave(self, visitor: _Visitor) -> None:
         """Forget a connection that is over."""
-        self._admission.closed(visitor.addresses[1], visitor.session is not None)
-        self._visitors.discard(visitor)
-        if not self._visitors:
+        self._reception.leave(visitor)
+        if visitor.session is None and visitor.owner is not None:
+            visitor.owner.cancel()  # nobody waits for the answer
+        if not self._reception.visitors:
             self._empty.set()
 
-    def consider(self, visitor: _Visitor, request: Request) -> None:
-        """Decide about a request, in a task if the application has a say."""
-        if not self._gate.asks:
-            visitor.answer(self._gate, request, self._gate.decide(request, full=self._admission.full))
-            return
-        self._keep(self._loop.create_task(self._ask(visitor, request)))
+    def _take(self, visitor: _Visitor, event: Event) -> None:
+        """Act on what comes before the session does."""
+        if isinstance(event, RequestReceived):
+            if self._reception.asks:
+                self._keep(self._loop.create_task(self._ask(visitor, event.request)))
+            else:
+                self._answer(visitor, event.request, self._reception.decide(event.request))
+        elif isinstance(event, Opened):
+            visitor.link.deliver = None
+            self._begin(visitor, event)
+        elif isinstance(event, Closed):
+            log.info(visitor.sentence(event))
 
     async def _ask(self, visitor: _Visitor, request: Request) -> None:
-        visitor.asking = asyncio.current_task()
-        verdict = await self._gate.decide_awaiting(request, full=self._admission.full)
-        visitor.asking = None
-        if isinstance(verdict, Accept) and self._admission.full:
-            verdict = SERVER_FULL  # others were quicker meanwhile
-        visitor.answer(self._gate, request, verdict)
+        """Let the application decide about a request."""
+        visitor.owner = asyncio.current_task()
+        verdict = await self._reception.decide_awaiting(request)
+        visitor.owner = None
+        self._answer(visitor, request, verdict)
+
+    def _answer(self, visitor: _Visitor, request: Request, verdict: Verdict) -> None:
+        """Accept a request, or respond to it."""
+        self._reception.answer(visitor, request, verdict, monotonic())
+        visitor.link.pump()
 
     def _keep(self, task: "asyncio.Task[None]") -> None:
         """Remember a task until it is done: shutdown waits for it."""
         self._handlers.add(task)
         task.add_done_callback(self._handlers.discard)
 
-    def begin(self, visitor: _Visitor, accepted: Accept, opened: Opened) -> None:
+    def _begin(self, visitor: _Visitor, opened: Opened) -> None:
         """Begin a session over an open connection."""
-        self._admission.opened()
-        link = visitor.link
-        visitor.session = session = Session(
-            link,
-            addresses=visitor.addresses,
-            secure=self._ssl is not None,
-            accepted=accepted,
-            slow_consumer=self._slow_consumer,
-        )
-        assert accepted.handler is not None  # the gate has filled it in
-        try:
-            target = endpoint_for(accepted.handler)
-        except Exception:
-            session.logger.exception("no endpoint could be made")
-            link.core.close(CloseCode.INTERNAL_ERROR, now=monotonic())
-            link.deliver = _ignore
-            return
-        start(target, session, link, opened)
+        session = Session(visitor.link, **self._reception.facts(visitor))
+        self._reception.open(visitor, session)
+        start(target_of(visitor.accepted, session.close_unserved), session, visitor.link, opened)
         if session.task is not None:
+            visitor.owner = session.task
             self._keep(session.task)
-        if self._gate.closing:
-            session.start_closing(*self._farewell)
-
-
-def _ignore(event: Event) -> None:
-    """Take the events of a connection that nothing serves."""
-
-
-@final
-class _Starting:
-    """What `serve` returns: await it, or enter it, to have the server."""
-
-    __slots__ = ("_server", "_start")
-
-    def __init__(self, start: Callable[[], Coroutine[Any, Any, Server]]) -> None:
-        self._start = start
-
-    def __await__(self) -> Generator[Any, None, Server]:
-        return self._start().__await__()
-
-    async def __aenter__(self) -> Server:
-        self._server = await self._start()
-        return self._server
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._server.shutdown()
+        self._reception.say_goodbye_if_closing(session, Session.start_closing)
 
 
 def serve(
@@ -376,7 +259,7 @@ def serve(
     slow_consumer: SlowConsumer = SlowConsumer.WAIT,
     backlog: int = 1024,
     reuse_port: bool = False,
-) -> _Starting:
+) -> Awaited[Server]:
     """Start a server: await the result, or enter it with ``async with``.
 
     Args:
@@ -418,13 +301,12 @@ def serve(
     admission = Admission(
         max_connections=max_connections, max_pending=max_pending, max_per_address=max_per_address
     )
+    reception: Reception[Link, Session] = Reception(
+        gate, admission, secure=ssl is not None, slow_consumer=slow_consumer
+    )
 
     async def start_listening() -> Server:
-        listeners = (
-            list(sockets)
-            if sockets is not None
-            else listen(host, port, unix=unix, backlog=backlog, reuse_port=reuse_port)
-        )
-        return Server(gate, admission, listeners, ssl=ssl, slow_consumer=slow_consumer)
+        listeners = open_listeners(sockets, host, port, unix=unix, backlog=backlog, reuse_port=reuse_port)
+        return Server(reception, listeners, ssl)
 
-    return _Starting(start_listening)
+    return Awaited(start_listening)

@@ -7,14 +7,12 @@ asks, and one that was queued is sent.
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Generator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Generator, Iterable, Sequence
 from contextlib import aclosing
 from time import monotonic
-from types import TracebackType
-from typing import Any, Final, Self, final
+from typing import Any, Final, Self, Unpack, final
 
 from wscore import (
-    BatchMode,
     CloseCode,
     Closed,
     ConnectionClosed,
@@ -23,7 +21,21 @@ from wscore import (
     LocalProtocolError,
     PreparedMessage,
 )
-from wscore.policy import Accept, Offered, SessionInfo, SlowConsumer, decode_json, encode_json
+from wscore.policy import (
+    InParts,
+    Offered,
+    Part,
+    Received,
+    SessionFacts,
+    SessionInfo,
+    SlowConsumer,
+    decode_json,
+    encode_json,
+    in_part,
+    prepare,
+    received,
+    whole,
+)
 
 from ._link import Link
 
@@ -31,33 +43,23 @@ log = logging.getLogger("wscore_asyncio")
 
 _PING_TIMEOUT: Final = 20.0
 _EVENTS_AT_ONCE: Final = 250
-_NOTHING_SPECIAL: Final = Accept()
-
-Part = str | bytes | bytearray | memoryview
 
 
-class _Sent:
-    """What `send` returns when there is room: awaiting it takes no time."""
+@final
+class _Room:
+    """What `send` and `broadcast` return: awaiting it waits until these links have room; none: no time."""
 
-    __slots__ = ()
+    __slots__ = ("_links",)
 
-    def __await__(self) -> Generator[Any, None, None]:
-        yield from ()
-
-
-class _Queued:
-    """What `send` returns when the peer reads too slowly: awaiting it waits for room."""
-
-    __slots__ = ("_link",)
-
-    def __init__(self, link: Link) -> None:
-        self._link = link
+    def __init__(self, links: Sequence[Link] = ()) -> None:
+        self._links = links
 
     def __await__(self) -> Generator[Any, None, None]:
-        return self._link.wait_writable().__await__()
+        for link in self._links:
+            yield from link.wait_writable().__await__()
 
 
-_SENT: Final = _Sent()
+_SENT: Final = _Room()
 
 
 @final
@@ -72,18 +74,8 @@ class Session(SessionInfo):
 
     __slots__ = ("__weakref__", "_ended", "_in_parts", "_link", "_receiving", "_streak", "claimed", "task")
 
-    def __init__(
-        self,
-        link: Link,
-        *,
-        addresses: tuple[Any, Any],
-        secure: bool,
-        accepted: Accept = _NOTHING_SPECIAL,
-        slow_consumer: SlowConsumer = SlowConsumer.WAIT,
-    ) -> None:
-        super().__init__(
-            link.core, addresses=addresses, secure=secure, accepted=accepted, slow_consumer=slow_consumer
-        )
+    def __init__(self, link: Link, **facts: Unpack[SessionFacts]) -> None:
+        super().__init__(link.core, **facts)
         self._link = link
         self._receiving = False
         self._ended = False  # the Closed event has been taken
@@ -97,6 +89,11 @@ class Session(SessionInfo):
     def logger(self) -> "logging.LoggerAdapter[logging.Logger]":
         """A logger whose lines carry the session's id."""
         return logging.LoggerAdapter(log, {"session": self.id})
+
+    def close_unserved(self, error: Exception) -> None:
+        """There is no endpoint: close."""
+        self.logger.error("no endpoint could be made", exc_info=error)
+        self.start_closing(CloseCode.INTERNAL_ERROR, "")
 
     # Sending.
 
@@ -113,18 +110,13 @@ class Session(SessionInfo):
                 prepared message has its own choice.
 
         Raises:
-            LocalProtocolError: neither text nor bytes, or our Close was sent.
+            LocalProtocolError: text with lone surrogates, or our Close was sent.
+            TypeError: neither text nor bytes.
             WriteBufferFull: more than `Limits.outbox_limit` bytes wait already.
             ConnectionClosed: the connection has ended.
         """
-        core = self._core
-        if isinstance(message, str):
-            core.send_text(message, compress=compress)
-        elif isinstance(message, PreparedMessage):
-            core.send_prepared(message)
-        else:
-            core.send_bytes(message, compress=compress)
-        return self._depart()
+        self._core.send(message, compress)
+        return _SENT if self._link.depart(self.batch_mode) else _Room((self._link,))
 
     def send_json(self, value: object, *, compress: bool | None = None) -> Awaitable[None]:
         """Send value as a JSON text; otherwise as `send`."""
@@ -144,64 +136,40 @@ class Session(SessionInfo):
 
         Raises:
             LocalProtocolError: parts of different kinds, or none; as `send`.
+            TypeError: one part in place of several, or a part that is neither text nor bytes.
             WriteBufferFull, ConnectionClosed: as `send`.
         """
-        if isinstance(parts, (str, bytes, bytearray, memoryview)):
-            raise LocalProtocolError("expected an iterable of parts, not one part")
+        message = InParts(self._core, parts, compress)
         if self._in_parts is None:
             self._in_parts = asyncio.Lock()
         async with self._in_parts:
-            await self._send_parts(parts, compress)
-
-    async def _send_parts(self, parts: Iterable[Part] | AsyncIterable[Part], compress: bool | None) -> None:
-        kind: type[str] | type[bytes] | None = None  # None: nothing was sent yet
-        try:
-            async with aclosing(_each(parts)) as each:
-                async for part in each:
-                    self._core.send_fragment(part, final=False, compress=compress)
-                    kind = str if isinstance(part, str) else bytes
-                    await self._depart()
-            if kind is None:
-                raise LocalProtocolError("a message needs at least one part")
-            self._core.send_fragment(kind(), final=True, compress=compress)
-            kind = None
-            await self._depart()
-        except BaseException:
-            if kind is not None and self.closed is None:
-                self.start_closing(CloseCode.INTERNAL_ERROR, "")
-            raise
+            try:
+                async with aclosing(_each(parts)) as each:
+                    async for part in each:
+                        message.send(part)
+                        await self._depart()
+                message.finish()
+                await self._depart()
+            except BaseException:
+                if message.is_torn:
+                    self.start_closing(CloseCode.INTERNAL_ERROR, "")
+                raise
 
     def _depart(self) -> Awaitable[None]:
         """See to it that what was queued leaves."""
-        link = self._link
-        if not self._core.writable:
-            link.flush()
-            return _Queued(link)
-        if self.batch_mode is BatchMode.AUTO:
-            link.corked = False  # it may have been ON
-            link.pump_soon()
-        elif self.batch_mode is BatchMode.ON:
-            link.corked = True
-        else:
-            link.flush()
-        return _SENT
+        return _SENT if self._link.depart(self.batch_mode) else _Room((self._link,))
 
-    def take_broadcast(self, message: PreparedMessage, now: float) -> bool:
-        """Take a message of `broadcast`; True when whoever sends it should wait for room."""
+    def take_broadcast(self, message: PreparedMessage, now: float) -> Link | None:
+        """Take a message of `broadcast`; return where whoever sends it should wait for room."""
         outcome = self._offer(message, now)
-        if outcome is Offered.SENT or outcome is Offered.FULL or outcome is Offered.CLOSED:
+        if outcome.is_queued:
             self._link.flush()
-        return outcome is Offered.FULL and self.slow_consumer is SlowConsumer.WAIT
-
-    async def wait_for_room(self) -> None:
-        """Wait until less than `Limits.outbox_low` bytes wait for the peer, or the connection has ended."""
-        if not self._core.writable:
-            await self._link.wait_writable()
+        waits = outcome is Offered.FULL and self.slow_consumer is SlowConsumer.WAIT
+        return self._link if waits else None
 
     def note_room(self, tell: Callable[[], None] | None = None) -> None:
         """Go on with what waited for room; then tell whoever else waits, if there is any left."""
-        if self._backlog:
-            self._backlog.release(self._core)
+        self._release()
         if tell is not None and self._core.writable:
             tell()
 
@@ -222,16 +190,13 @@ class Session(SessionInfo):
 
         Raises:
             TimeoutError: no pong in time; the connection goes on.
-            LocalProtocolError, WriteBufferFull, ConnectionClosed: as `send`.
+            LocalProtocolError, TypeError, WriteBufferFull, ConnectionClosed: as `send`.
         """
         ping = self._core.send_ping(payload, now=monotonic())
         self._link.flush()
         async with asyncio.timeout(timeout):
             await self._link.wait_for_pong(ping)
-        if ping.latency is not None:
-            return ping.latency
-        assert self._core.closed is not None
-        raise ConnectionClosed(self._core.closed)
+        return self._latency_of(ping)
 
     # Receiving.
 
@@ -244,10 +209,7 @@ class Session(SessionInfo):
             ConnectionClosed: there will be no more messages.
             LocalProtocolError: another task is receiving on this session; it streams: use `recv_fragment`.
         """
-        message = await self._next_message()
-        if isinstance(message, Fragment):
-            raise LocalProtocolError("with Config(stream=True) messages come from recv_fragment")
-        return message
+        return whole(await self._next_message())
 
     async def recv_json(self) -> Any:
         """Receive the next message as JSON.
@@ -264,19 +226,13 @@ class Session(SessionInfo):
         Raises:
             ConnectionClosed, LocalProtocolError: as `recv`.
         """
-        message = await self._next_message()
-        if not isinstance(message, Fragment):
-            raise LocalProtocolError("without Config(stream=True) messages come from recv")
-        return message
+        return in_part(await self._next_message())
 
-    async def _next_message(self) -> str | bytes | Fragment:
+    async def _next_message(self) -> Received:
         """Receive the next message, or part of one."""
-        while True:
-            event = await self.next_event()
-            if isinstance(event, (str, bytes, Fragment)):
-                return event
-            if isinstance(event, Closed):
-                raise ConnectionClosed(event)
+        while (message := received(await self.next_event())) is None:
+            pass
+        return message
 
     async def next_event(self) -> Event:
         """Receive the next event of any kind; after the end, `Closed` again and again.
@@ -358,6 +314,7 @@ class Session(SessionInfo):
 
         Raises:
             LocalProtocolError: a code or reason that may not be sent.
+            TypeError: not int and str.
         """
         self.start_closing(code, reason, discard=wait)
         if wait:
@@ -375,9 +332,7 @@ class Session(SessionInfo):
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
         await self.close(CloseCode.NORMAL_CLOSURE if error is None else CloseCode.INTERNAL_ERROR)
         if self.task is not None and self.task is not asyncio.current_task():
             await asyncio.wait([self.task])  # until on_close has returned
@@ -407,24 +362,9 @@ def broadcast(
         compress: as for `Session.send`.
 
     Raises:
-        LocalProtocolError: neither text nor bytes.
+        LocalProtocolError: text with lone surrogates.
+        TypeError: neither text nor bytes.
     """
-    prepared = (
-        message if isinstance(message, PreparedMessage) else PreparedMessage(message, compress=compress)
-    )
-    now = monotonic()
-    full = [session for session in list(sessions) if session.take_broadcast(prepared, now)]
-    return _Broadcast(full) if full else _SENT
-
-
-class _Broadcast:
-    """What `broadcast` returns when some peers read too slowly: awaiting it waits for them."""
-
-    __slots__ = ("_sessions",)
-
-    def __init__(self, sessions: list[Session]) -> None:
-        self._sessions = sessions
-
-    def __await__(self) -> Generator[Any, None, None]:
-        for session in self._sessions:
-            yield from session.wait_for_room().__await__()
+    prepared, now = prepare(message, compress), monotonic()
+    full = [link for session in list(sessions) if (link := session.take_broadcast(prepared, now)) is not None]
+    return _Room(full)

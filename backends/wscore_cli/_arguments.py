@@ -16,7 +16,6 @@ import wscore
 
 from ._backends import BACKENDS
 
-_BUILD: Final = "pure Python"
 _SIZE: Final = re.compile(r"([0-9]+) ?([kmg]?)(?:i?b)?", re.ASCII | re.IGNORECASE)
 _FACTORS: Final = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
 
@@ -90,7 +89,7 @@ def parse(argv: Sequence[str] | None) -> ServeOptions | ConnectOptions:
     parser = argparse.ArgumentParser(
         prog="wscore", description=_DESCRIPTION, epilog="wscore COMMAND --help tells more, with examples."
     )
-    parser.add_argument("--version", action="version", version=f"wscore {_version()} ({_BUILD})")
+    parser.add_argument("--version", action="version", version=f"wscore {_version()} ({wscore.BUILD})")
     commands = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
     serve = _add_serve(commands)
     _add_connect(commands)

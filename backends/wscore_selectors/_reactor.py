@@ -10,7 +10,6 @@ import socket
 import ssl as ssl_module
 from collections.abc import Callable, Sequence
 from functools import partial
-from types import TracebackType
 from typing import Any, Final, Self, final
 
 from wscore import Config, Endpoint, Handler, HeadersLike, config_for, endpoint_for
@@ -19,18 +18,21 @@ from wscore.policy import (
     Backoff,
     Gate,
     ProcessRequest,
+    Reception,
+    Retries,
     Router,
     SlowConsumer,
     check_plain,
-    plan_connection,
     should_retry,
 )
-from wscore_sockets import listen
+from wscore_sockets import Opening, Way, open_listeners
 
-from ._client import Dialing, Options
+from ._client import Dialing
+from ._link import Link
 from ._loop import Loop, log
 from ._reconnect import Reconnecting
 from ._server import DRAIN, Server
+from ._session import Session
 from ._workers import Workers
 
 _CUT_SHORT: Final = 0.0
@@ -110,12 +112,11 @@ class Reactor(Loop):
         admission = Admission(
             max_connections=max_connections, max_pending=max_pending, max_per_address=max_per_address
         )
-        listeners = (
-            [*sockets]
-            if sockets is not None
-            else listen(host, port, unix=unix, backlog=backlog, reuse_port=reuse_port)
+        reception: Reception[Link, Session] = Reception(
+            gate, admission, secure=ssl is not None, slow_consumer=slow_consumer
         )
-        server = Server(self, gate, admission, listeners, ssl=ssl, slow_consumer=slow_consumer)
+        listeners = open_listeners(sockets, host, port, unix=unix, backlog=backlog, reuse_port=reuse_port)
+        server = Server(self, reception, listeners, ssl)
         self._servers = [each for each in self._servers if not each.closed] + [server]
         return server
 
@@ -166,27 +167,15 @@ class Reactor(Loop):
         Raises:
             InvalidURL: the address, or that of a proxy, is not usable.
             LocalProtocolError: a header or subprotocol that may not be sent.
-            TypeError: endpoint is none of the above.
+            TypeError: endpoint is none of the above; an argument of another type.
         """
-        direct = unix is not None or sock is not None
-        plan = plan_connection(
-            url,
-            headers=headers,
-            origin=origin,
-            proxy=None if direct else proxy,
-            redirects=redirects,
-            environ=os.environ,
-            fixed=direct,
-        )
-        if ssl is not None and not plan.address.secure and not redirects:
-            raise ValueError("an SSL context goes with a wss:// address only")
+        way = Way(ssl=ssl, server_hostname=server_hostname, unix=unix, sock=sock, local_address=local_address)
+        plan = way.plan(url, headers=headers, origin=origin, proxy=proxy, redirects=redirects)
         _check_serves(endpoint)
-        options = Options(
-            config_for(endpoint, config), subprotocols, ssl, server_hostname, unix, sock, local_address
-        )
+        opening = Opening(plan, way, config_for(endpoint, config), subprotocols)
         target = endpoint_for(endpoint)
         assert isinstance(target, Endpoint)
-        dialing = Dialing(self, self._workers, plan, target, options, on_failure)
+        dialing = Dialing(self, self._workers, opening, target, on_failure)
         self._dialings.add(dialing)
         dialing.on_over = lambda: self._dialings.discard(dialing)
         return dialing
@@ -218,13 +207,9 @@ class Reactor(Loop):
         Raises:
             InvalidURL, LocalProtocolError, TypeError, ValueError: as `connect`.
         """
-        reconnecting = Reconnecting(
-            self,
-            partial(self.connect, url, endpoint, **options),
-            backoff or Backoff(chance=random.random),
-            retry,
-            on_failure,
-        )
+        connect = partial(self.connect, url, endpoint, **options)
+        retries = Retries(backoff or Backoff(chance=random.random), retry, log.info)
+        reconnecting = Reconnecting(self, connect, retries, on_failure)
         self._reconnecting.add(reconnecting)
         reconnecting.on_end = self._reconnecting.discard
         return reconnecting
@@ -315,9 +300,7 @@ class Reactor(Loop):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 

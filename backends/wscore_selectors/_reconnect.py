@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from typing import Protocol, final
 
-from wscore.policy import Backoff, asked_to_wait, printable
+from wscore.policy import Retries, printable
 
 from ._client import Dialing
 from ._loop import Loop, log
@@ -30,14 +30,12 @@ class Reconnecting:
         self,
         loop: Loop,
         connect: Connect,
-        backoff: Backoff,
-        retry: Callable[[BaseException], bool],
+        retries: Retries,
         on_failure: Callable[[Exception], object] | None,
     ) -> None:
         self._loop = loop
         self._connect = connect
-        self._backoff = backoff
-        self._retry = retry
+        self._retries = retries
         self._on_failure = on_failure
         self._timer: TimerHandle | None = None
         self._error: Exception | None = None  # what kept the newest connection from opening
@@ -84,14 +82,14 @@ class Reconnecting:
             return
         now = time.monotonic()
         if error is None:
-            self._backoff.connected(self._dialing.opened_at)
-            delay = self._backoff.delay(now)
-        elif self._retry(error):
-            delay = self._backoff.delay(now, asked_to_wait(error, time.time()))
-            log.info("connecting again in %.1f s: %s", delay, printable(str(error)))
+            self._retries.opened(self._dialing.opened_at)
+            self._pause(self._retries.ended(now))
+        elif (delay := self._retries.failed(error, now, time.time())) is not None:
+            self._pause(delay)
         else:
             self._give_up(error)
-            return
+
+    def _pause(self, delay: float) -> None:
         self._timer = self._loop.call_later(delay, self._again)
 
     def _again(self) -> None:

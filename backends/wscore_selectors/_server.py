@@ -8,23 +8,13 @@ memory (then for a second at a time, and it is said once).
 import socket
 import ssl as ssl_module
 from collections.abc import Callable, Sequence
+from functools import partial
 from time import monotonic
-from typing import Any, Final, final
+from typing import Any, Final, TypeAlias, final
 
-from wscore import (
-    CloseCode,
-    Closed,
-    CloseError,
-    Connection,
-    Endpoint,
-    Event,
-    Opened,
-    RequestReceived,
-    Role,
-    endpoint_for,
-)
-from wscore.policy import Accept, Admission, Entry, Gate, SlowConsumer, opening_failure, printable
-from wscore_sockets import PAUSE, is_out_of_resources
+from wscore import CloseCode, Closed, Event, Opened, RequestReceived
+from wscore.policy import Entry, Reception, Visitor, target_of
+from wscore_sockets import PAUSE, Shortage
 from wscore_tls import TLSFilter
 
 from ._link import Link
@@ -33,36 +23,9 @@ from ._session import Session
 
 _ACCEPTED_AT_ONCE: Final = 64
 _LOOK_AGAIN: Final = 0.25  # seconds between looks at who lingers, on shutdown
-_LAST_WORDS: Final = 1.0  # seconds for what was sent last to arrive, on shutdown
 DRAIN: Final = 10.0  # seconds for peers to end on shutdown
 
-
-@final
-class _Visitor:
-    """One accepted connection, and what becomes of it."""
-
-    __slots__ = ("_accepted", "_server", "addresses", "link", "session")
-
-    def __init__(self, server: "Server", link: Link, addresses: tuple[Any, Any]) -> None:
-        self._server = server
-        self._accepted = Accept()
-        self.link = link
-        self.addresses = addresses
-        self.session: Session | None = None
-        link.deliver = self._take
-        link.on_over = self._leave
-
-    def _take(self, event: Event) -> None:
-        """Act on what comes before the session does."""
-        if isinstance(event, RequestReceived):
-            self._accepted = self._server.answer(self.link.core, event) or self._accepted
-        elif isinstance(event, Opened):
-            self._server.begin(self, self._accepted, event)
-        elif isinstance(event, Closed):
-            log.info("no handshake: %s", printable(str(opening_failure(event, self.link.error))))
-
-    def _leave(self) -> None:
-        self._server.leave(self)
+_Visitor: TypeAlias = Visitor[Link, Session]
 
 
 @final
@@ -112,34 +75,25 @@ class Server:
     def __init__(
         self,
         loop: Loop,
-        gate: Gate,
-        admission: Admission,
+        reception: Reception[Link, Session],
         listeners: Sequence[socket.socket],
-        *,
         ssl: ssl_module.SSLContext | None,
-        slow_consumer: SlowConsumer,
     ) -> None:
         self._loop = loop
-        self._gate = gate
-        self._admission = admission
+        self._reception = reception
         self._ssl = ssl
-        self._slow_consumer = slow_consumer
-        self._visitors: set[_Visitor] = set()
         self._waiting: tuple[socket.socket, Any] | None = None  # accepted, and there is no place yet
         self._pausing = False  # accepting pauses for want of resources
-        self._said = False  # which has been said
-        self._farewell = CloseCode.GOING_AWAY.value, ""  # what shutdown closes sessions with
+        self._shortage = Shortage(log.error)
         self.addresses: list[Any] = [listener.getsockname() for listener in listeners]
         self.port: int = self.addresses[0][1] if isinstance(self.addresses[0], tuple) else 0
         self.closed = False
-        for listener in listeners:
-            listener.setblocking(False)
         self._listeners = [_Listener(loop, listener, self._accept) for listener in listeners]
 
     @property
     def sessions(self) -> list[Session]:
         """The sessions that are open now."""
-        return [visitor.session for visitor in self._visitors if visitor.session is not None]
+        return self._reception.sessions
 
     # Accepting.
 
@@ -148,15 +102,15 @@ class Server:
         try:
             sock, address = listener.accept()
         except OSError as error:
-            if is_out_of_resources(error):
-                self._pause(error)
-            return False  # otherwise: it was gone before it was accepted
-        self._said = False
+            if self._shortage.begins(error):
+                self._pause()
+            return False
+        self._shortage.ends()
         return self._admit(sock, address)
 
     def _admit(self, sock: socket.socket, address: Any) -> bool:
         """Let a connection come in, wait or go; False: it waits, and no more are accepted meanwhile."""
-        entry = self._admission.admit(address)
+        entry = self._reception.admit(address)
         if entry is Entry.ADMIT:
             self._welcome(sock, address)
         elif entry is Entry.REFUSE:
@@ -169,21 +123,20 @@ class Server:
     def _welcome(self, sock: socket.socket, address: Any) -> None:
         """Begin to serve a connection."""
         try:
-            core = Connection(Role.SERVER, self._gate.config, now=monotonic())
             tls = None if self._ssl is None else TLSFilter(self._ssl, server_side=True)
-            visitor = _Visitor(self, Link(self._loop, core, sock, tls), (sock.getsockname(), address))
+            link = Link(self._loop, self._reception.begin(monotonic()), sock, tls)
+            visitor = self._reception.welcome(link, (sock.getsockname(), address))
         except BaseException:
             sock.close()
-            self._admission.closed(address, was_open=False)
+            self._reception.turn_away(address)
             raise
-        self._visitors.add(visitor)
-        visitor.link.pump_soon()
+        link.deliver = partial(self._take, visitor)
+        link.on_over = partial(self._leave, visitor)
+        link.pump_soon()
 
-    def _pause(self, error: OSError) -> None:
-        """Wait a little for resources to come back; say so once."""
-        if not self._said:
-            log.error("accepting pauses until there are resources again: %s", error)
-        self._said = self._pausing = True
+    def _pause(self) -> None:
+        """Wait a little for resources to come back."""
+        self._pausing = True
         self._set_listening()
         self._loop.call_later(PAUSE, self._go_on)
 
@@ -204,42 +157,27 @@ class Server:
 
     # One connection.
 
-    def answer(self, core: Connection, event: RequestReceived) -> Accept | None:
-        """Answer a request; None when that was not an upgrade."""
-        verdict = self._gate.decide(event.request, full=self._admission.full)
-        self._gate.answer(core, event.request, verdict, monotonic())
-        return verdict if isinstance(verdict, Accept) else None
+    def _take(self, visitor: _Visitor, event: Event) -> None:
+        """Act on what comes before the session does."""
+        if isinstance(event, RequestReceived):
+            verdict = self._reception.decide(event.request)
+            self._reception.answer(visitor, event.request, verdict, monotonic())
+        elif isinstance(event, Opened):
+            self._begin(visitor, event)
+        elif isinstance(event, Closed):
+            log.info(visitor.sentence(event))
 
-    def begin(self, visitor: _Visitor, accepted: Accept, opened: Opened) -> None:
+    def _begin(self, visitor: _Visitor, opened: Opened) -> None:
         """Begin a session over an open connection."""
-        session = Session(
-            visitor.link,
-            addresses=visitor.addresses,
-            secure=self._ssl is not None,
-            accepted=accepted,
-            slow_consumer=self._slow_consumer,
-        )
-        visitor.session = session
-        visitor.link.deliver = _ignore
-        self._admission.opened()
+        session = Session(visitor.link, **self._reception.facts(visitor))
+        self._reception.open(visitor, session)
         self._let_in()
-        assert accepted.handler is not None  # the gate has filled it in
-        try:
-            endpoint = endpoint_for(accepted.handler)
-            if not isinstance(endpoint, Endpoint):
-                raise TypeError("a reactor serves endpoints, and no functions of the session")
-        except Exception:
-            session.logger.exception("no endpoint could be made")
-            session.close(CloseCode.INTERNAL_ERROR)
-            return
-        session.begin(endpoint, opened)
-        if self._gate.closing:
-            session.close(*self._farewell)
+        session.begin(target_of(visitor.accepted, session.close_unserved), opened)
+        self._reception.say_goodbye_if_closing(session, Session.close)
 
-    def leave(self, visitor: _Visitor) -> None:
+    def _leave(self, visitor: _Visitor) -> None:
         """Forget a connection that is over."""
-        self._visitors.discard(visitor)
-        self._admission.closed(visitor.addresses[1], visitor.session is not None)
+        self._reception.leave(visitor)
         self._let_in()
         self._look_whether_closed()
 
@@ -257,12 +195,10 @@ class Server:
         Raises:
             ValueError: a code or reason that may not be sent.
         """
-        CloseError(code, reason)  # raises before anything has stopped
-        if not self._gate.closing:
-            self._gate.closing = True
-            self._farewell = int(code), reason
+        if self._reception.close(code, reason):
             self.stop_listening()
-            self._say_goodbye()
+            self._reception.say_goodbye(Session.close)
+            self._loop.call_later(_LOOK_AGAIN, self._cut_lingering)
         self._loop.call_later(timeout, self.abort)
         self._look_whether_closed()
 
@@ -279,32 +215,15 @@ class Server:
             self._waiting[0].close()
             self._waiting = None
 
-    def _say_goodbye(self) -> None:
-        """Close the sessions, and the connections that were promised nothing yet."""
-        for visitor in list(self._visitors):
-            if visitor.session is not None:
-                visitor.session.close(*self._farewell)
-            elif visitor.link.core.request is None:
-                visitor.link.abort()
-        self._loop.call_later(_LOOK_AGAIN, self._cut_lingering)
-
     def _cut_lingering(self) -> None:
-        """Abort connections that have sent everything and only wait for a peer to go."""
-        since = monotonic() - _LAST_WORDS
-        for visitor in list(self._visitors):
-            if visitor.link.lingers_since is not None and visitor.link.lingers_since < since:
-                visitor.link.abort()
-        if self._visitors:
+        """Abort, again and again, connections that only wait for a peer to go."""
+        self._reception.cut_lingering(monotonic())
+        if self._reception.visitors:
             self._loop.call_later(_LOOK_AGAIN, self._cut_lingering)
 
     def abort(self) -> None:
         """End all connections at once."""
-        for visitor in list(self._visitors):
-            visitor.link.abort()
+        self._reception.abort()
 
     def _look_whether_closed(self) -> None:
-        self.closed = self._gate.closing and not self._visitors
-
-
-def _ignore(event: Event) -> None:
-    """Take the events of a connection that nothing serves."""
+        self.closed = self._reception.closing and not self._reception.visitors

@@ -8,26 +8,13 @@ import logging
 from collections.abc import Callable, Iterable
 from functools import partial
 from time import monotonic
-from typing import Any, Final, final
+from typing import Any, Unpack, final
 
-from wscore import (
-    BatchMode,
-    CloseCode,
-    Delivery,
-    Endpoint,
-    LocalProtocolError,
-    Opened,
-    Ping,
-    PreparedMessage,
-)
-from wscore.policy import Accept, Offered, SessionInfo, SlowConsumer, encode_json, may_send
+from wscore import BatchMode, CloseCode, Delivery, Endpoint, Opened, Ping, PreparedMessage
+from wscore.policy import InParts, Part, SessionFacts, SessionInfo, encode_json, may_send, prepare
 
 from ._link import Link
 from ._loop import log
-
-_NOTHING_SPECIAL: Final = Accept()
-
-Part = str | bytes | bytearray | memoryview
 
 
 @final
@@ -36,18 +23,8 @@ class Session(SessionInfo):
 
     __slots__ = ("__weakref__", "_link")
 
-    def __init__(
-        self,
-        link: Link,
-        *,
-        addresses: tuple[Any, Any],
-        secure: bool,
-        accepted: Accept = _NOTHING_SPECIAL,
-        slow_consumer: SlowConsumer = SlowConsumer.WAIT,
-    ) -> None:
-        super().__init__(
-            link.core, addresses=addresses, secure=secure, accepted=accepted, slow_consumer=slow_consumer
-        )
+    def __init__(self, link: Link, **facts: Unpack[SessionFacts]) -> None:
+        super().__init__(link.core, **facts)
         self._link = link
 
     @property
@@ -55,23 +32,24 @@ class Session(SessionInfo):
         """A logger whose lines carry the session's id."""
         return logging.LoggerAdapter(log, {"session": self.id})
 
-    def begin(self, endpoint: Endpoint, opened: Opened) -> None:
+    def begin(self, endpoint: Endpoint | Callable[[Any], object], opened: Opened) -> None:
         """Bring all events to endpoint from now on, beginning with opened."""
-        delivery = Delivery(
-            endpoint,
-            self,
-            close=self.close,
-            report=self._report,
-            may_send=self._may_send,
-        )
+        if not isinstance(endpoint, Endpoint):
+            self.close_unserved(TypeError("a reactor serves endpoints, and no functions of the session"))
+            endpoint = Endpoint()
+        delivery = Delivery(endpoint, self, close=self.close, report=self._report, may_send=self._may_send)
         self._link.deliver = delivery.deliver
         self._link.on_writable = partial(self._go_on, delivery.notify_writable)
         delivery.deliver(opened)
 
+    def close_unserved(self, error: Exception) -> None:
+        """There is no endpoint: close."""
+        self.logger.error("no endpoint could be made", exc_info=error)
+        self.close(CloseCode.INTERNAL_ERROR)
+
     def _go_on(self, notify: Callable[[], object]) -> None:
         """There is room for output: send what waited for it, then let the application go on."""
-        if self._backlog is not None:
-            self._backlog.release(self._core)
+        self._release()
         if self._core.writable:
             notify()
 
@@ -96,17 +74,12 @@ class Session(SessionInfo):
                 prepared message has its own choice.
 
         Raises:
-            LocalProtocolError: neither text nor bytes, or our Close was sent.
+            LocalProtocolError: text with lone surrogates, or our Close was sent.
+            TypeError: neither text nor bytes.
             WriteBufferFull: more than `Limits.outbox_limit` bytes wait already.
             ConnectionClosed: the connection has ended.
         """
-        core = self._core
-        if isinstance(message, str):
-            core.send_text(message, compress=compress)
-        elif isinstance(message, PreparedMessage):
-            core.send_prepared(message)
-        else:
-            core.send_bytes(message, compress=compress)
+        self._core.send(message, compress)
         self._link.depart(self.batch_mode)
 
     def send_json(self, value: object, *, compress: bool | None = None) -> None:
@@ -125,22 +98,18 @@ class Session(SessionInfo):
 
         Raises:
             LocalProtocolError: parts of different kinds, or none; as `send`.
+            TypeError: one part in place of several, or a part that is neither text nor bytes.
             WriteBufferFull, ConnectionClosed: as `send`.
         """
-        if isinstance(parts, (str, bytes, bytearray, memoryview)):
-            raise LocalProtocolError("expected an iterable of parts, not one part")
-        kind: type[str] | type[bytes] | None = None
+        message = InParts(self._core, parts, compress)
         try:
             for part in parts:
-                self._core.send_fragment(part, final=False, compress=compress)
-                kind = str if isinstance(part, str) else bytes
+                message.send(part)
                 self._link.depart(self.batch_mode)
-            if kind is None:
-                raise LocalProtocolError("a message needs at least one part")
-            self._core.send_fragment(kind(), final=True, compress=compress)
+            message.finish()
             self._link.depart(self.batch_mode)
         except BaseException:
-            if kind is not None and self.closed is None:
+            if message.is_torn:
                 self.close(CloseCode.INTERNAL_ERROR)
             raise
 
@@ -155,15 +124,14 @@ class Session(SessionInfo):
             compress: in the first part, for the whole message, as for `send_fragments`.
 
         Raises:
-            LocalProtocolError, WriteBufferFull, ConnectionClosed: as `send`.
+            LocalProtocolError, TypeError, WriteBufferFull, ConnectionClosed: as `send`.
         """
         self._core.send_fragment(data, final, compress=compress)
         self._link.depart(self.batch_mode)
 
     def take_broadcast(self, message: PreparedMessage, now: float) -> None:
         """Take a message of `broadcast`."""
-        outcome = self._offer(message, now)
-        if outcome is Offered.SENT or outcome is Offered.FULL or outcome is Offered.CLOSED:
+        if self._offer(message, now).is_queued:
             self._link.depart(BatchMode.AUTO)
 
     def flush(self) -> None:
@@ -180,7 +148,7 @@ class Session(SessionInfo):
             What gets its ``latency`` when the pong is here; the hook ``on_pong`` hears of that, too.
 
         Raises:
-            LocalProtocolError, WriteBufferFull, ConnectionClosed: as `send`.
+            LocalProtocolError, TypeError, WriteBufferFull, ConnectionClosed: as `send`.
         """
         ping = self._core.send_ping(payload, now=monotonic())
         self._link.depart(BatchMode.AUTO if self.batch_mode is BatchMode.AUTO else BatchMode.OFF)
@@ -213,6 +181,7 @@ class Session(SessionInfo):
 
         Raises:
             LocalProtocolError: a code or reason that may not be sent.
+            TypeError: not int and str.
         """
         self._core.close(code, reason, now=monotonic(), discard=discard)
         self._link.corked = False
@@ -224,10 +193,7 @@ class Session(SessionInfo):
 
 
 def broadcast(
-    sessions: Iterable[Session],
-    message: Part | PreparedMessage,
-    *,
-    compress: bool | None = None,
+    sessions: Iterable[Session], message: Part | PreparedMessage, *, compress: bool | None = None
 ) -> None:
     """Send one message to many sessions; it is framed once for all that agreed on the same.
 
@@ -240,11 +206,9 @@ def broadcast(
         compress: as for `Session.send`.
 
     Raises:
-        LocalProtocolError: neither text nor bytes.
+        LocalProtocolError: text with lone surrogates.
+        TypeError: neither text nor bytes.
     """
-    prepared = (
-        message if isinstance(message, PreparedMessage) else PreparedMessage(message, compress=compress)
-    )
-    now = monotonic()
+    prepared, now = prepare(message, compress), monotonic()
     for session in list(sessions):
         session.take_broadcast(prepared, now)

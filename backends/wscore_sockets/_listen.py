@@ -53,6 +53,23 @@ def listen(
     return _listen_all(places, backlog, reuse_port)
 
 
+def open_listeners(
+    sockets: Sequence[socket.socket] | None,
+    host: str | Sequence[str] | None,
+    port: int,
+    *,
+    unix: str | None,
+    backlog: int,
+    reuse_port: bool,
+) -> list[socket.socket]:
+    """Return the sockets that a server was given, non-blocking; None: `listen`."""
+    if sockets is None:
+        return listen(host, port, unix=unix, backlog=backlog, reuse_port=reuse_port)
+    for sock in sockets:
+        sock.setblocking(False)
+    return list(sockets)
+
+
 def _places(host: str | None, port: int) -> list[_Place]:
     """Look up every address of host."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)

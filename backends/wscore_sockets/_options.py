@@ -2,8 +2,9 @@
 
 import errno
 import socket
+from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any, Final, final
 
 _LINGER_OFF: Final = b"\x01\x00\x00\x00\x00\x00\x00\x00"  # struct linger: on, 0 seconds
 _LONGEST: Final = 2**31 - 1  # milliseconds, that the option can hold
@@ -30,6 +31,34 @@ def drop(sock: Any) -> None:
     """Let the close that follows drop what the kernel still holds and reset the connection."""
     with suppress(OSError, AttributeError, TypeError):
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_OFF)
+
+
+@final
+class Shortage:
+    """Whether accepting has to pause for want of resources, which is said once until there are some again.
+
+    Args:
+        say: takes a sentence for the log.
+    """
+
+    __slots__ = ("_said", "_say")
+
+    def __init__(self, say: Callable[[str], object]) -> None:
+        self._say = say
+        self._said = False
+
+    def begins(self, error: OSError) -> bool:
+        """Tell whether to pause for `PAUSE` seconds after this error; False: it was about one connection."""
+        if not is_out_of_resources(error):
+            return False  # it was gone before it was accepted
+        if not self._said:
+            self._say(f"accepting pauses until there are resources again: {error}")
+        self._said = True
+        return True
+
+    def ends(self) -> None:
+        """Take note that a connection was accepted."""
+        self._said = False
 
 
 def is_out_of_resources(error: OSError) -> bool:

@@ -28,6 +28,7 @@ from wscore_tls import NestedTLS, TLSFilter
 from ._wire import Wire
 
 _HOLD_BYTES = 16 * 1024  # held replies leave when there are so many bytes, whatever waits
+_STALL = 0.5  # seconds that a deadline is seen too late: two ticks, so nothing of this process has run
 
 
 @final
@@ -65,6 +66,7 @@ class Link:
         self._aborted = False
         self._woken = False  # the socket was shut down, so nobody stays in the kernel
         self._released = False
+        self._waited_for: float | None = None  # the deadline that waited for a reader
 
     @property
     def released(self) -> bool:
@@ -353,6 +355,7 @@ class Link:
         deadline = self.core.next_deadline()
         if deadline is not None and deadline <= now:
             self.read_if_nobody_does()  # what has arrived may be what a timer waits for
+        if deadline is not None and deadline <= now and not self._reader_lags(deadline, now):
             with self.state:
                 before = self.core.buffered_amount
                 self.core.handle_deadline(monotonic())
@@ -363,6 +366,18 @@ class Link:
             self.flush()
         else:
             self._release_if_over()
+
+    def _reader_lags(self, deadline: float, now: float) -> bool:
+        """Tell whether somebody may be about to read what a timer waits for; each deadline waits for it once.
+
+        After a stall of the whole process, or of the machine, this may come before the thread that reads:
+        what has arrived is in the kernel, or already in that thread's hands.
+        """
+        with self.state:
+            if not self._read_by_someone or self._waited_for == deadline:
+                return False
+            self._waited_for = deadline
+            return now > deadline + _STALL or self._wire.wait(read=True, write=False, timeout=0.0)
 
     def count_tick(self) -> bool:
         """Tell whether nobody has read for a whole tick, although there may be something to read."""

@@ -3,9 +3,10 @@
 import random
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Self, final
 
-from wscore.policy import Backoff, asked_to_wait, printable, should_retry
+from wscore.policy import Backoff, Retries, should_retry
 
 from ._client import connect
 from ._session import Session, log
@@ -37,20 +38,17 @@ def reconnect(
         retry: tells whether to go on after what `connect` raised; the iterator raises it otherwise.
         options: all others of `connect`.
     """
-    return Reconnecting(url, backoff or Backoff(chance=random.random), retry, options)
+    retries = Retries(backoff or Backoff(chance=random.random), retry, log.info)
+    return Reconnecting(partial(connect, url, **options), retries)
 
 
 @final
 class Reconnecting:
     """What `reconnect` returns."""
 
-    def __init__(
-        self, url: str, backoff: Backoff, retry: Callable[[BaseException], bool], options: dict[str, Any]
-    ) -> None:
-        self._url = url
-        self._backoff = backoff
-        self._retry = retry
-        self._options = options
+    def __init__(self, connect: Callable[[], Session], retries: Retries) -> None:
+        self._connect = connect
+        self._retries = retries
         self._session: Session | None = None
 
     def __iter__(self) -> Self:
@@ -60,17 +58,16 @@ class Reconnecting:
         """Close the session of the last turn and open the next one."""
         if self._session is not None:
             self._session.close()
-            time.sleep(self._backoff.delay(time.monotonic()))
+            time.sleep(self._retries.ended(time.monotonic()))
             self._session = None
         while True:
             try:
-                self._session = connect(self._url, **self._options)
+                self._session = self._connect()
             except Exception as error:
-                if not self._retry(error):
+                delay = self._retries.failed(error, time.monotonic(), time.time())
+                if delay is None:
                     raise
-                delay = self._backoff.delay(time.monotonic(), asked_to_wait(error, time.time()))
-                log.info("connecting again in %.1f s: %s", delay, printable(str(error)))
                 time.sleep(delay)
             else:
-                self._backoff.connected(time.monotonic())
+                self._retries.opened(time.monotonic())
                 return self._session

@@ -3,14 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from wscore import (
-    Closed,
-    Delivery,
-    Endpoint,
-    Event,
-    Opened,
-    State,
-)
+from wscore import Closed, Delivery, Endpoint, Event, Opened, State
 from wscore.policy import may_send, outcome_of
 
 from ._link import Link

@@ -12,35 +12,25 @@ import socket
 import ssl as ssl_module
 import threading
 from collections.abc import Sequence
+from functools import partial
 from time import monotonic
-from types import TracebackType
-from typing import Any, Self, final
+from typing import Any, Self, TypeAlias, final
 
-from wscore import (
-    CloseCode,
-    Closed,
-    CloseError,
-    Config,
-    Connection,
-    Handler,
-    Opened,
-    RequestReceived,
-    Role,
-    endpoint_for,
-)
+from wscore import CloseCode, Closed, CloseError, Config, Handler, Opened, RequestReceived
 from wscore.policy import (
-    Accept,
+    LAST_WORDS,
     Admission,
     Entry,
     Gate,
     ProcessRequest,
+    Reception,
     Router,
     SlowConsumer,
+    Visitor,
     check_plain,
-    opening_failure,
-    printable,
+    target_of,
 )
-from wscore_sockets import PAUSE, is_out_of_resources, listen
+from wscore_sockets import PAUSE, Shortage, open_listeners
 from wscore_tls import TLSFilter
 
 from ._housekeeper import housekeeper
@@ -50,8 +40,9 @@ from ._session import Session, log
 from ._wire import Wire
 
 _TICK = 0.25  # seconds between looks at whether to stop
-_LAST_WORDS = 1.0  # seconds for what was sent last to arrive, on shutdown
 _DRAIN = 10.0  # seconds for handlers to end on shutdown
+
+_Visitor: TypeAlias = Visitor[Link, Session]
 
 
 @final
@@ -65,26 +56,18 @@ class Server:
 
     def __init__(
         self,
-        gate: Gate,
-        admission: Admission,
+        reception: Reception[Link, Session],
         listeners: Sequence[socket.socket],
-        *,
         ssl: ssl_module.SSLContext | None,
-        slow_consumer: SlowConsumer,
     ) -> None:
-        self._gate = gate
-        self._admission = admission
+        self._reception = reception
         self._listeners = listeners
         self._ssl = ssl
-        self._slow_consumer = slow_consumer
         self._lock = threading.Lock()
         self._room = threading.Condition(self._lock)  # notified when a connection has ended
         self._threads: set[threading.Thread] = set()
-        self._links: dict[Link, threading.Thread] = {}
         self._process = os.getpid()
-        self._sessions: set[Session] = set()
-        self._farewell = CloseCode.GOING_AWAY.value, ""  # what shutdown closes sessions with
-        self._pausing = False  # accepting pauses for want of resources, which has been said
+        self._shortage = Shortage(log.error)
         self._hurry = False  # a second signal has come: shutdown waits no longer
         self._stopping = threading.Event()
         self._stopped = threading.Event()
@@ -98,7 +81,7 @@ class Server:
     def sessions(self) -> list[Session]:
         """The sessions that are open now."""
         with self._lock:
-            return list(self._sessions)
+            return self._reception.sessions
 
     def serve_forever(self) -> None:
         """Wait until `shutdown` was called by another thread, or an exception (Ctrl-C) ends the wait.
@@ -147,35 +130,23 @@ class Server:
         Raises:
             ValueError: a code or reason that may not be sent.
         """
-        CloseError(code, reason)  # raises before anything has stopped
         if os.getpid() != self._process:
+            CloseError(code, reason)  # raises
             self._leave_to_the_parent()
             return
         with self._lock:
-            first = not self._stopping.is_set()
-            if first:
-                self._farewell = int(code), reason
+            first = self._reception.close(code, reason)
             self._stopping.set()
-            self._gate.closing = True
         if first:
             self._wake_signal.send(b"x")
         self._acceptor.join()
         self._waker.close()
         self._wake_signal.close()
-        with self._lock:
-            links, sessions = list(self._links), list(self._sessions)
-        for link in links:
-            if link.core.request is None:
-                link.abort()  # nothing was promised to these yet
-        for session in sessions:
-            session.close(code, reason, wait=False)
+        self._reception.say_goodbye(partial(Session.close, wait=False))
         self._join(monotonic() + timeout)
-        with self._lock:
-            links = [link for link, thread in self._links.items() if thread is not threading.current_thread()]
-        for link in links:
-            link.abort()
+        self._reception.abort(but=threading.current_thread())
         self._hurry = False  # what follows is short, and brings everybody's on_close
-        self._join(monotonic() + _LAST_WORDS)
+        self._join(monotonic() + LAST_WORDS)
         self._stopped.set()
 
     def _leave_to_the_parent(self) -> None:
@@ -191,22 +162,12 @@ class Server:
         for thread in threads:
             while thread.is_alive() and not self._hurry and (left := deadline - monotonic()) > 0:
                 thread.join(min(left, _TICK))
-                self._cut_lingering(monotonic() - _LAST_WORDS)
-
-    def _cut_lingering(self, since: float) -> None:
-        """Abort connections that have sent everything and only wait for a peer to go."""
-        with self._lock:
-            links = list(self._links)
-        for link in links:
-            if link.lingers_since is not None and link.lingers_since < since:
-                link.abort()
+                self._reception.cut_lingering(monotonic())
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.shutdown()
 
     # Accepting.
@@ -227,30 +188,23 @@ class Server:
     def _accept(self, listener: socket.socket) -> None:
         """Accept one connection, when there is a thread for it."""
         with self._lock:
-            while not self._admission.has_room:
+            while not self._reception.has_room:
                 self._room.wait(_TICK)
                 if self._stopping.is_set():
                     return
         try:
             sock, address = listener.accept()
         except OSError as error:
-            if is_out_of_resources(error):
-                self._pause(error)
-            return  # otherwise: it was gone before it was accepted
-        self._pausing = False
+            if self._shortage.begins(error):
+                self._stopping.wait(PAUSE)
+            return
+        self._shortage.ends()
         with self._lock:
-            admitted = self._admission.admit(address) is Entry.ADMIT
+            admitted = self._reception.admit(address) is Entry.ADMIT
         if admitted:
             self._start(sock, address)
         else:
             sock.close()
-
-    def _pause(self, error: OSError) -> None:
-        """Wait a little for resources to come back; say so once."""
-        if not self._pausing:
-            log.error("accepting pauses until there are resources again: %s", error)
-        self._pausing = True
-        self._stopping.wait(PAUSE)
 
     def _start(self, sock: socket.socket, address: Any) -> None:
         """Give a connection its thread."""
@@ -266,89 +220,64 @@ class Server:
             sock.close()
             self._done(thread, address)
 
-    def _done(self, thread: threading.Thread, address: Any, *, was_open: bool = False) -> None:
+    def _done(self, thread: threading.Thread, address: Any, visitor: _Visitor | None = None) -> None:
+        """Take note that a thread ends; visitor: whom it has served, if it has come to that."""
         with self._lock:
             self._threads.discard(thread)
-            self._admission.closed(address, was_open)
+            if visitor is None:
+                self._reception.turn_away(address)
+            else:
+                self._reception.leave(visitor)
             self._room.notify()
 
     # One connection.
 
     def _serve(self, sock: socket.socket, address: Any) -> None:
         """The life of one connection."""
+        thread = threading.current_thread()
         try:
-            core = Connection(Role.SERVER, self._gate.config, now=monotonic())
             tls = None if self._ssl is None else TLSFilter(self._ssl, server_side=True)
             addresses = sock.getsockname(), address
-            link = Link(core, Wire(sock), tls)
+            link = Link(self._reception.begin(monotonic()), Wire(sock), tls)
             housekeeper.add(link)
         except BaseException:
             sock.close()
-            self._done(threading.current_thread(), address)
+            self._done(thread, address)
             raise
         with self._lock:
-            self._links[link] = threading.current_thread()
+            visitor = self._reception.welcome(link, addresses)
+            visitor.owner = thread
             late = self._stopping.is_set()  # then shutdown may not have seen this link
         if late:
             link.abort()
-        was_open = False
         try:
-            accepted = self._consider(link)
-            opened = None if accepted is None else wait_for_event(link)
-            if accepted is not None and isinstance(opened, Opened):
-                was_open = True
-                self._run(link, accepted, opened, addresses)
+            if self._is_accepted(visitor) and isinstance(opened := wait_for_event(link), Opened):
+                self._run(visitor, opened)
             link.run_to_the_end()
         except Exception:  # a fault of this library: it must not take the server along
             log.exception("a connection is aborted")
             link.abort()
         finally:
-            with self._lock:
-                self._links.pop(link, None)
-            self._done(threading.current_thread(), address, was_open=was_open)
+            self._done(thread, address, visitor)
 
-    def _consider(self, link: Link) -> Accept | None:
-        """Read the request and answer it; None when that was not an upgrade."""
-        event = wait_for_event(link)
+    def _is_accepted(self, visitor: _Visitor) -> bool:
+        """Read the request and answer it; False when that was not an upgrade."""
+        event = wait_for_event(visitor.link)
         if isinstance(event, Closed):
-            log.info("no handshake: %s", printable(str(opening_failure(event, link.error))))
-            return None
+            log.info(visitor.sentence(event))
+            return False
         assert isinstance(event, RequestReceived)
-        verdict = self._gate.decide(event.request)
-        with link.state:
-            self._gate.answer(link.core, event.request, verdict, monotonic())
-        return verdict if isinstance(verdict, Accept) else None
+        verdict = self._reception.decide(event.request)
+        with visitor.link.state:
+            return self._reception.answer(visitor, event.request, verdict, monotonic())
 
-    def _run(self, link: Link, accepted: Accept, opened: Opened, addresses: tuple[Any, Any]) -> None:
+    def _run(self, visitor: _Visitor, opened: Opened) -> None:
         """Run the handler over an open session."""
-        session = Session(
-            link,
-            addresses=addresses,
-            secure=self._ssl is not None,
-            accepted=accepted,
-            slow_consumer=self._slow_consumer,
-        )
+        session = Session(visitor.link, **self._reception.facts(visitor))
         with self._lock:
-            self._admission.opened()
-            self._sessions.add(session)
-        try:
-            if self._stopping.is_set():
-                session.close(*self._farewell, wait=False)
-            self._run_handler(session, accepted, opened)
-        finally:
-            with self._lock:
-                self._sessions.discard(session)
-
-    def _run_handler(self, session: Session, accepted: Accept, opened: Opened) -> None:
-        """Run the function, or an endpoint that is made for this connection."""
-        assert accepted.handler is not None  # the gate has filled it in
-        try:
-            endpoint = endpoint_for(accepted.handler)
-        except Exception:
-            session.logger.exception("no endpoint could be made")
-            session.close(CloseCode.INTERNAL_ERROR)
-            return
-        run(endpoint, session, opened)
+            self._reception.open(visitor, session)
+        self._reception.say_goodbye_if_closing(session, partial(Session.close, wait=False))
+        run(target_of(visitor.accepted, session.close_unserved), session, opened)
 
 
 def serve(
@@ -412,9 +341,8 @@ def serve(
     admission = Admission(
         max_connections=max_connections, max_pending=max_pending, max_per_address=max_per_address
     )
-    listeners = (
-        [*sockets]
-        if sockets is not None
-        else listen(host, port, unix=unix, backlog=backlog, reuse_port=reuse_port)
+    reception: Reception[Link, Session] = Reception(
+        gate, admission, secure=ssl is not None, slow_consumer=slow_consumer
     )
-    return Server(gate, admission, listeners, ssl=ssl, slow_consumer=slow_consumer)
+    listeners = open_listeners(sockets, host, port, unix=unix, backlog=backlog, reuse_port=reuse_port)
+    return Server(reception, listeners, ssl)

@@ -6,11 +6,10 @@ connection (see `_link`), so nothing depends on a thread of our own.
 
 import logging
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from time import monotonic
-from types import TracebackType
-from typing import Any, Final, Self, final
+from typing import Any, Final, Self, Unpack, final
 
 from wscore import (
     BatchMode,
@@ -22,7 +21,21 @@ from wscore import (
     LocalProtocolError,
     PreparedMessage,
 )
-from wscore.policy import Accept, Offered, SessionInfo, SlowConsumer, decode_json, encode_json
+from wscore.policy import (
+    InParts,
+    Offered,
+    Part,
+    Received,
+    SessionFacts,
+    SessionInfo,
+    SlowConsumer,
+    decode_json,
+    encode_json,
+    in_part,
+    prepare,
+    received,
+    whole,
+)
 
 from ._housekeeper import housekeeper
 from ._link import Link
@@ -30,7 +43,6 @@ from ._link import Link
 log = logging.getLogger("wscore_threading")
 
 _PING_TIMEOUT: Final = 20.0
-_NOTHING_SPECIAL: Final = Accept()
 
 
 @final
@@ -39,18 +51,8 @@ class Session(SessionInfo):
 
     __slots__ = ("__weakref__", "_ended", "_link", "_receiving", "runner")
 
-    def __init__(
-        self,
-        link: Link,
-        *,
-        addresses: tuple[Any, Any],
-        secure: bool,
-        accepted: Accept = _NOTHING_SPECIAL,
-        slow_consumer: SlowConsumer = SlowConsumer.WAIT,
-    ) -> None:
-        super().__init__(
-            link.core, addresses=addresses, secure=secure, accepted=accepted, slow_consumer=slow_consumer
-        )
+    def __init__(self, link: Link, **facts: Unpack[SessionFacts]) -> None:
+        super().__init__(link.core, **facts)
         self._link = link
         self._receiving = False
         self._ended = False  # the Closed event has been taken
@@ -61,11 +63,14 @@ class Session(SessionInfo):
         """A logger whose lines carry the session's id."""
         return logging.LoggerAdapter(log, {"session": self.id})
 
+    def close_unserved(self, error: Exception) -> None:
+        """There is no endpoint: close."""
+        self.logger.error("no endpoint could be made", exc_info=error)
+        self.close(CloseCode.INTERNAL_ERROR, wait=False)
+
     # Sending.
 
-    def send(
-        self, message: str | bytes | bytearray | memoryview | PreparedMessage, *, compress: bool | None = None
-    ) -> None:
+    def send(self, message: Part | PreparedMessage, *, compress: bool | None = None) -> None:
         """Send a message: ``str`` as text, bytes-like as binary, a `PreparedMessage` as what it holds.
 
         Returns at once unless more than `Limits.outbox_high` bytes wait for the peer; then it waits
@@ -77,28 +82,21 @@ class Session(SessionInfo):
                 prepared message has its own choice.
 
         Raises:
-            LocalProtocolError: neither text nor bytes, or our Close was sent.
+            LocalProtocolError: text with lone surrogates, or our Close was sent.
+            TypeError: neither text nor bytes.
             WriteBufferFull: more than `Limits.outbox_limit` bytes wait already.
             ConnectionClosed: the connection has ended.
         """
-        core = self._link.core
         with self._link.state:
-            if isinstance(message, str):
-                core.send_text(message, compress=compress)
-            elif isinstance(message, PreparedMessage):
-                core.send_prepared(message)
-            else:
-                core.send_bytes(message, compress=compress)
-            wait, hold = self._see_off()
-        self._depart(wait=wait, hold=hold)
+            self._core.send(message, compress)
+            leave = self._way_out()
+        leave()
 
     def send_json(self, value: object, *, compress: bool | None = None) -> None:
         """Send value as a JSON text; otherwise as `send`."""
         self.send(encode_json(value), compress=compress)
 
-    def send_fragments(
-        self, parts: Iterable[str | bytes | bytearray | memoryview], *, compress: bool | None = None
-    ) -> None:
+    def send_fragments(self, parts: Iterable[Part], *, compress: bool | None = None) -> None:
         """Send one message in parts, each as soon as parts gives it (RFC 6455 section 5.4).
 
         Whole messages that other threads send meanwhile follow behind it. If parts raises, the message can
@@ -110,42 +108,30 @@ class Session(SessionInfo):
 
         Raises:
             LocalProtocolError: parts of different kinds, or none; as `send`.
+            TypeError: one part in place of several, or a part that is neither text nor bytes.
             WriteBufferFull, ConnectionClosed: as `send`.
         """
-        if isinstance(parts, (str, bytes, bytearray, memoryview)):
-            raise LocalProtocolError("expected an iterable of parts, not one part")
-        kind: type[str] | type[bytes] | None = None
+        message = InParts(self._core, parts, compress)
         try:
             for part in parts:
-                kind = str if isinstance(part, str) else bytes
-                self._send_part(part, final=False, compress=compress)
-            if kind is None:
-                raise LocalProtocolError("a message needs at least one part")
-            self._send_part(kind(), final=True, compress=compress)
+                self._send_part(partial(message.send, part))
+            self._send_part(message.finish)
         except BaseException:
-            if kind is not None and self.closed is None:
+            if message.is_torn:
                 self.close(CloseCode.INTERNAL_ERROR, wait=False)
             raise
 
-    def _send_part(
-        self, part: str | bytes | bytearray | memoryview, *, final: bool, compress: bool | None
-    ) -> None:
+    def _send_part(self, queue: Callable[[], None]) -> None:
         with self._link.state:
-            self._link.core.send_fragment(part, final, compress=compress)
-            wait, hold = self._see_off()
-        self._depart(wait=wait, hold=hold)
+            queue()
+            leave = self._way_out()
+        leave()
 
-    def _see_off(self) -> tuple[bool, bool]:
-        """Look at what was just queued, holding the lock: must its sender wait, and may it be held back."""
-        wait = not self._link.core.writable
-        return wait, not wait and self._may_hold()
-
-    def _depart(self, *, wait: bool, hold: bool) -> None:
-        """Write what was queued, unless it is held back."""
-        if wait:
-            self._link.wait_writable()
-        elif not hold:
-            self._link.flush()
+    def _way_out(self) -> Callable[[], None]:
+        """Return what lets leave what was just queued, to be called without the lock. Holding it."""
+        if not self._core.writable:
+            return self._link.wait_writable
+        return _nothing if self._may_hold() else self._link.flush
 
     def _may_hold(self) -> bool:
         """Tell whether what was just queued may wait for more, and see to it that it does not wait long."""
@@ -165,7 +151,7 @@ class Session(SessionInfo):
             outcome = self._offer(message, now)
             if self._backlog is not None:
                 link.on_writable = partial(self._backlog.release, self._core)
-        if outcome is Offered.SENT or outcome is Offered.FULL or outcome is Offered.CLOSED:
+        if outcome.is_queued:
             link.flush()
         return outcome is Offered.FULL and self.slow_consumer is SlowConsumer.WAIT
 
@@ -190,19 +176,16 @@ class Session(SessionInfo):
 
         Raises:
             TimeoutError: no pong in time; the connection goes on.
-            LocalProtocolError, WriteBufferFull, ConnectionClosed: as `send`.
+            LocalProtocolError, TypeError, WriteBufferFull, ConnectionClosed: as `send`.
         """
         link = self._link
         with link.state:
             ping = link.core.send_ping(payload, now=monotonic())
             link.corked = False  # what is held goes along
         answered = link.wait_until(lambda: ping.latency is not None or link.core.closed is not None, timeout)
-        if ping.latency is not None:
-            return ping.latency
-        if not answered:
+        if not answered and ping.latency is None:
             raise TimeoutError("no pong in time")
-        assert link.core.closed is not None
-        raise ConnectionClosed(link.core.closed)
+        return self._latency_of(ping)
 
     # Receiving.
 
@@ -219,10 +202,7 @@ class Session(SessionInfo):
             ConnectionClosed: there will be no more messages.
             LocalProtocolError: another thread is receiving on this session; it streams: use `recv_fragment`.
         """
-        message = self._next_message(timeout)
-        if isinstance(message, Fragment):
-            raise LocalProtocolError("with Config(stream=True) messages come from recv_fragment")
-        return message
+        return whole(self._next_message(timeout))
 
     def recv_json(self, timeout: float | None = None) -> Any:
         """Receive the next message as JSON.
@@ -239,19 +219,13 @@ class Session(SessionInfo):
         Raises:
             TimeoutError, ConnectionClosed, LocalProtocolError: as `recv`.
         """
-        message = self._next_message(timeout)
-        if not isinstance(message, Fragment):
-            raise LocalProtocolError("without Config(stream=True) messages come from recv")
-        return message
+        return in_part(self._next_message(timeout))
 
-    def _next_message(self, timeout: float | None) -> str | bytes | Fragment:
+    def _next_message(self, timeout: float | None) -> Received:
         """Receive the next message, or part of one."""
-        while True:
-            event = self.next_event(timeout)
-            if isinstance(event, (str, bytes, Fragment)):
-                return event
-            if isinstance(event, Closed):
-                raise ConnectionClosed(event)
+        while (message := received(self.next_event(timeout))) is None:
+            pass
+        return message
 
     def next_event(self, timeout: float | None = None) -> Event:
         """Receive the next event of any kind; after the end, `Closed` again and again.
@@ -328,6 +302,7 @@ class Session(SessionInfo):
 
         Raises:
             LocalProtocolError: a code or reason that may not be sent.
+            TypeError: not int and str.
         """
         link = self._link
         with link.state:
@@ -343,19 +318,18 @@ class Session(SessionInfo):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
         self.close(CloseCode.NORMAL_CLOSURE if error is None else CloseCode.INTERNAL_ERROR)
         if self.runner is not None and self.runner is not threading.current_thread():
             self.runner.join()  # until on_close has returned
 
 
+def _nothing() -> None:
+    """It is held back, and the housekeeper knows."""
+
+
 def broadcast(
-    sessions: Iterable[Session],
-    message: str | bytes | bytearray | memoryview | PreparedMessage,
-    *,
-    compress: bool | None = None,
+    sessions: Iterable[Session], message: Part | PreparedMessage, *, compress: bool | None = None
 ) -> None:
     """Send one message to many sessions; it is framed once for all that agreed on the same.
 
@@ -368,12 +342,10 @@ def broadcast(
         compress: as for `Session.send`.
 
     Raises:
-        LocalProtocolError: neither text nor bytes.
+        LocalProtocolError: text with lone surrogates.
+        TypeError: neither text nor bytes.
     """
-    prepared = (
-        message if isinstance(message, PreparedMessage) else PreparedMessage(message, compress=compress)
-    )
-    now = monotonic()
+    prepared, now = prepare(message, compress), monotonic()
     full = [session for session in list(sessions) if session.take_broadcast(prepared, now)]
     for session in full:
         session.wait_for_room()

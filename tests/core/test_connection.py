@@ -31,6 +31,7 @@ from wscore import (
     Limits,
     LocalProtocolError,
     Opened,
+    PreparedMessage,
     Refused,
     RequestReceived,
     Role,
@@ -297,3 +298,23 @@ def test_events_are_counted_while_they_wait(role: Role) -> None:
     assert taken[:3] == ["", b"", CloseReceived(1005, "")]
     assert isinstance(taken[-1], Closed)
     assert connection.next_event() is None
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_message_of_any_kind_is_sent_as_what_it_is(role: Role) -> None:
+    connection = opened(role)
+    for message in ("text", b"bytes", bytearray(b"more"), memoryview(b"view"), PreparedMessage("prepared")):
+        connection.send(message)
+    connection.send("plain", False)
+    frames = read_frames(drain(connection, 0.0).sent)
+    expected = [
+        (TEXT, b"text"),
+        (BINARY, b"bytes"),
+        (BINARY, b"more"),
+        (BINARY, b"view"),
+        (TEXT, b"prepared"),
+        (TEXT, b"plain"),
+    ]
+    assert frames == [(0x80 | opcode, payload) for opcode, payload in expected]
+    with pytest.raises(TypeError):
+        connection.send(5)  # type: ignore[arg-type]

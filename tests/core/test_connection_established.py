@@ -264,16 +264,20 @@ def test_both_sides_compress_what_the_other_reads() -> None:
         (RunLength(), NAME + "\r\nX: y"),
         (RunLength(), "caf\xe9"),
         (RunLength(), "\ud800"),
-        (RunLength(), NAME.encode()),
-        (RunLength(), 5),
-        (RunLength(), [NAME]),
     ],
 )
 def test_what_config_does_not_have_or_nobody_can_read_is_the_callers_mistake(
-    role: Role, compression: Any, extensions: Any
+    role: Role, compression: Any, extensions: str
 ) -> None:
     with pytest.raises(LocalProtocolError):
         taken_over(role, Config(compression=compression), extensions=extensions)
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("extensions", [NAME.encode(), 5, None, [NAME]], ids=repr)
+def test_extensions_are_text(role: Role, extensions: Any) -> None:
+    with pytest.raises(TypeError):
+        taken_over(role, Config(compression=RunLength()), extensions=extensions)
 
 
 def test_a_mistake_is_shown_in_part() -> None:

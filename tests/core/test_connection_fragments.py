@@ -249,9 +249,9 @@ def full(role: Role) -> Connection:
 MISTAKES: list[tuple[str, Callable[[Role], Connection], Any, type[Exception], str]] = [
     ("bytes in a text", under_way, b"x", LocalProtocolError, "is text, this fragment is binary"),
     ("no bytes in a text", under_way, b"", LocalProtocolError, "is text, this fragment is binary"),
-    ("a number", under_way, 1, LocalProtocolError, "bytes-like, not int"),
-    ("nothing", under_way, None, LocalProtocolError, "bytes-like, not NoneType"),
-    ("a list", under_way, [b"x"], LocalProtocolError, "bytes-like, not list"),
+    ("a number", under_way, 1, TypeError, ""),
+    ("nothing", under_way, None, TypeError, ""),
+    ("a list", under_way, [b"x"], TypeError, ""),
     ("a lone surrogate", under_way, "\ud800", LocalProtocolError, "lone surrogates"),
     ("too much waits", full, "x", WriteBufferFull, "wait for the peer already"),
     ("bytes in a text, too much waits", full, b"x", LocalProtocolError, ""),
@@ -289,7 +289,7 @@ def test_a_part_that_may_not_be_sent_changes_nothing(
 @pytest.mark.parametrize("message", ["x", b"x", None, 5])
 def test_only_a_prepared_message_is_sent_as_one(message: Any) -> None:
     connection = opened(Role.SERVER)
-    with pytest.raises(LocalProtocolError, match="expected a PreparedMessage, not"):
+    with pytest.raises(TypeError):
         connection.send_prepared(message)
     assert connection.data_to_send(0.0) == []
 
@@ -304,7 +304,7 @@ def test_a_choice_that_is_none_is_refused_and_changes_nothing(role: Role, choice
         lambda: connection.send_fragment("a", False, compress=choice),
         lambda: PreparedMessage("a", compress=choice),
     ):
-        with pytest.raises(LocalProtocolError, match="compress must be True, False or None"):
+        with pytest.raises(TypeError):
             refused()
     assert connection.buffered_amount == 0
     connection.send_fragment(b"of another kind", True)

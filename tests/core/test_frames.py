@@ -389,28 +389,68 @@ def test_a_part_of_a_message_that_goes_on_is_written_with_the_opcode_it_is_given
     assert [b"".join(pieces) for pieces in frames] == [b"\x00\x02ab", b"\x80\x01c"]
 
 
-# Whole messages, in one step.
+# Runs of whole messages.
 
 SIZES = (0, 1, 125, 126, 127, 1000, 65535)
+OVERHEAD = 64
+
+
+def run(parser: FrameParser, limit: int = 65535, room: int = 10**9) -> list[str | bytes]:
+    """Read messages in one loop; check what they take."""
+    messages: list[str | bytes] = []
+    charges: list[int] = []
+    taken = parser.read_messages(limit, room, OVERHEAD, messages, charges)
+    sizes = [len(message.encode() if isinstance(message, str) else message) for message in messages]
+    assert charges == [size + OVERHEAD for size in sizes]
+    assert taken == sum(charges)
+    return messages
 
 
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("opcode", [TEXT, BINARY])
-def test_a_whole_message_is_read_in_one_step_and_as_the_other_steps_do(
+def test_whole_messages_are_read_in_one_loop_and_as_the_other_steps_do(
     role: Role, size: int, opcode: int
 ) -> None:
-    payload, masked = bytes(range(256)) * 256, role is Role.SERVER
-    stream = frame(opcode, payload[:size], masked=masked)
+    payload, masked = (bytes(range(128)) * 512)[:size], role is Role.SERVER
+    stream = frame(opcode, payload, masked=masked)
     parser = a_parser(role)
-    parser.feed(stream + stream)
-    for _ in range(2):
-        assert parser.read_message(size)
-        assert (parser.opcode, parser.payload) == (opcode, payload[:size])
-        assert parser.opcode in Opcode
+    parser.feed(stream * 3)
+    assert run(parser, size) == [payload.decode() if opcode == TEXT else payload] * 3
     assert parser.unread == 0
-    assert not parser.read_message(size)
-    assert read(a_parser(role), stream).frames == [(opcode, True, payload[:size])]
+    assert run(parser, size) == []
+    assert read(a_parser(role), stream).frames == [(opcode, True, payload)]
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_run_ends_with_the_message_that_fills_the_room(role: Role) -> None:
+    masked = role is Role.SERVER
+    parser = a_parser(role)
+    parser.feed(frame(TEXT, b"four", masked=masked) * 5)
+    assert run(parser, room=2 * (4 + OVERHEAD)) == ["four"] * 2
+    assert run(parser, room=2 * (4 + OVERHEAD) + 1) == ["four"] * 3
+    parser.feed(frame(TEXT, b"four", masked=masked))
+    assert run(parser, room=0) == run(parser, room=-5) == []
+    assert run(parser, room=1) == ["four"]
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_run_ends_before_what_is_no_whole_plain_and_valid_message(role: Role) -> None:
+    masked = role is Role.SERVER
+    good = frame(TEXT, "grüße".encode(), masked=masked) + frame(BINARY, b"\xff", masked=masked)
+    for other in (
+        frame(PING, b"", masked=masked),
+        frame(TEXT, b"x", masked=masked, final=False),
+        frame(TEXT, b"\xff", masked=masked),
+        frame(BINARY, b"x", masked=not masked),
+        frame(BINARY, b"x", masked=masked, rsv=0x40),
+        frame(BINARY, b"xyz", masked=masked)[:-1],
+    ):
+        parser = a_parser(role)
+        parser.feed(good + other)
+        assert run(parser) == ["grüße", b"\xff"]
+        assert parser.unread == len(other)
+        assert run(parser) == []
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -421,10 +461,10 @@ def test_a_message_that_is_not_all_there_is_left_to_the_other_steps(role: Role, 
         if cut < len(stream):
             parser = a_parser(role)
             parser.feed(stream[:cut])
-            assert not parser.read_message(65535)
+            assert not run(parser)
             assert parser.unread == cut
             parser.feed(stream[cut:])
-            assert parser.read_message(65535)
+            assert run(parser) == [bytes(size)]
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -436,7 +476,7 @@ def test_every_other_first_pair_of_bytes_is_left_to_the_other_steps(role: Role) 
             plain = first in (0x80 | TEXT, 0x80 | BINARY) and bool(second & 0x80) is masked
             parser = a_parser(role)
             parser.feed(bytes([first, second]) + bytes(140))
-            assert parser.read_message(65535) is (plain and length <= 125), (first, second)
+            assert bool(run(parser)) is (plain and length <= 125), (first, second)
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -445,7 +485,7 @@ def test_lengths_in_a_wrong_or_long_form_are_left_to_the_other_steps(role: Role)
     for head in (b"\x00\x00", b"\x00\x7d", b"\x00" * 8, (70_000).to_bytes(8, "big")):
         parser = a_parser(role)
         parser.feed(bytes([0x80 | BINARY, bit | (126 if len(head) == 2 else 127)]) + head + bytes(70_010))
-        assert not parser.read_message(1_000_000)
+        assert not run(parser, 1_000_000)
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -454,7 +494,7 @@ def test_a_message_over_the_limit_is_left_to_the_other_steps(role: Role) -> None
     for limit, read_it in ((199, False), (200, True), (-1, False)):
         parser = a_parser(role)
         parser.feed(stream)
-        assert parser.read_message(limit) is read_it
+        assert bool(run(parser, limit)) is read_it
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -463,13 +503,13 @@ def test_within_a_message_or_a_frame_or_behind_a_fault_no_whole_message_is_read(
     whole = frame(TEXT, b"x", masked=masked)
     within = a_parser(role, in_fragment=True)
     within.feed(whole)
-    assert not within.read_message(10)
+    assert not run(within, 10)
     half = a_parser(role)
     read(half, frame(BINARY, bytes(20), masked=masked)[:-10])
     half.feed(whole)
-    assert not half.read_message(10)
+    assert not run(half, 10)
     broken = a_parser(role)
     read(broken, b"\xff\xff")
     broken.discard()
     broken.feed(whole)
-    assert not broken.read_message(10)
+    assert not run(broken, 10)

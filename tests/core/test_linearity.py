@@ -10,6 +10,7 @@ from types import FrameType
 
 import pytest
 
+from support.build import COMPILED
 from support.wire import (
     BINARY,
     CLOSE,
@@ -194,5 +195,7 @@ def work(connection: Connection, stream: Iterator[bytes]) -> int:
 @pytest.mark.parametrize(("size", "shape"), SHAPES.values(), ids=SHAPES)
 def test_twice_the_bytes_cost_twice_the_work(size: int, shape: Shape) -> None:
     once, twice = work(*shape(size)), work(*shape(2 * size))
+    if COMPILED and once <= size / 10:
+        pytest.skip("pure Python only: all of this work is done in native code, where no calls are seen")
     assert once > size / 10  # something was counted
     assert twice / once <= 2.3, (once, twice)

@@ -1,10 +1,15 @@
 """Masking against the definition of RFC 6455 section 5.3, byte by byte."""
 
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wscore._mask import apply_mask
+from support.build import COMPILED
+from wscore._mask import apply_mask, mask_in_python, unmask
 
 KEYS = [
     b"\x37\xfa\x21\x3d",
@@ -26,12 +31,90 @@ def sample(size: int) -> bytes:
     return bytes((index * 7 + index // 256) & 0xFF for index in range(size))
 
 
+MASKS = [apply_mask, mask_in_python]
+SIZES = [*range(71), *range(CROSSOVER - 9, CROSSOVER + 10), 4096, 65_537]
+
+
+@pytest.mark.parametrize("mask", MASKS)
 @pytest.mark.parametrize("phase", [0, 1, 2, 3])
-@pytest.mark.parametrize("size", [*range(41), *range(CROSSOVER - 9, CROSSOVER + 10), 4096, 65_537])
-def test_masking_follows_the_definition(size: int, phase: int) -> None:
+@pytest.mark.parametrize("size", SIZES)
+def test_masking_follows_the_definition(
+    size: int, phase: int, mask: Callable[[bytes, bytes, int], bytes]
+) -> None:
     data = sample(size)
     for key in KEYS:
-        assert apply_mask(data, key, phase) == oracle(data, key, phase)
+        assert mask(data, key, phase) == oracle(data, key, phase)
+
+
+@pytest.mark.parametrize("start", range(4, 21))
+def test_a_payload_is_unmasked_wherever_it_stands(start: int) -> None:
+    for size in (*range(71), CROSSOVER - 1, CROSSOVER, 100_003):
+        data = sample(size)
+        for key in KEYS[:2] if size < 100 else KEYS[:1]:
+            buffer = bytes(range(start - 4)) + key + oracle(data, key, 0) + b"behind"
+            assert unmask(buffer, start, start + size) == data
+
+
+@pytest.mark.parametrize("size", [0, 1, 63, 100_000])
+def test_what_is_masked_stays_as_it_was(size: int) -> None:
+    data = sample(size)
+    kept = bytearray(data)
+    for mask in MASKS:
+        assert mask(data, KEYS[0], 1) is not data or not size
+        assert data == kept
+
+
+def in_c() -> Any:
+    """Return the module in C."""
+    if not COMPILED:
+        pytest.skip("compiled only: there is no module in C in the other build")
+    return import_module("wscore._xor")
+
+
+KEY, HEAD = KEYS[0], KEYS[0] + b"1234"
+
+
+@pytest.mark.parametrize(
+    ("error", "name", "arguments"),
+    [
+        (TypeError, "apply_mask", ()),
+        (TypeError, "apply_mask", (b"x", KEY)),
+        (TypeError, "apply_mask", (b"x", KEY, 0, 0)),
+        (TypeError, "apply_mask", (bytearray(b"x"), KEY, 0)),
+        (TypeError, "apply_mask", ("x", KEY, 0)),
+        (TypeError, "apply_mask", (b"x", None, 0)),
+        (TypeError, "apply_mask", (b"x", KEY, "0")),
+        (TypeError, "apply_mask", (b"x", KEY, 0.5)),
+        (OverflowError, "apply_mask", (b"x", KEY, 2**64)),
+        (ValueError, "apply_mask", (b"x", b"", 0)),
+        (ValueError, "apply_mask", (b"x", b"abc", 0)),
+        (ValueError, "apply_mask", (b"x", b"abcde", 0)),
+        (TypeError, "unmask", ()),
+        (TypeError, "unmask", (HEAD, 4)),
+        (TypeError, "unmask", (HEAD, 4, 8, 0)),
+        (TypeError, "unmask", (bytearray(HEAD), 4, 8)),
+        (TypeError, "unmask", (HEAD, None, 8)),
+        (TypeError, "unmask", (HEAD, 4, "8")),
+        (OverflowError, "unmask", (HEAD, 4, 2**64)),
+        (ValueError, "unmask", (HEAD, 3, 8)),
+        (ValueError, "unmask", (HEAD, -1, 8)),
+        (ValueError, "unmask", (HEAD, 5, 4)),
+        (ValueError, "unmask", (HEAD, 4, 9)),
+        (ValueError, "unmask", (HEAD, 4, -1)),
+        (ValueError, "unmask", (b"", 4, 4)),
+    ],
+)
+def test_the_module_in_c_refuses_what_it_cannot_mask(
+    error: type[Exception], name: str, arguments: tuple[Any, ...]
+) -> None:
+    with pytest.raises(error):
+        getattr(in_c(), name)(*arguments)
+
+
+@pytest.mark.parametrize("phase", [-1, -2, -5, 4, 7, 2**40 + 3])
+def test_any_phase_counts_modulo_four(phase: int) -> None:
+    for mask in MASKS if not COMPILED else [*MASKS, in_c().apply_mask]:
+        assert mask(sample(70), KEY, phase) == oracle(sample(70), KEY, phase)
 
 
 @pytest.mark.parametrize("size", [100, 3000])

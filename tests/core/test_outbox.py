@@ -22,7 +22,7 @@ def no_key() -> bytes | None:
 def test_an_empty_outbox_gives_nothing() -> None:
     box = outbox()
     assert (box.waiting, box.given, box.buffered) == (0, 0, 0)
-    assert box.idle and not box.has_data and box.writable
+    assert box.idle and not box.waiting and box.writable
     assert box.limit == 1000
     assert box.take(no_key) == []
     assert box.idle
@@ -32,10 +32,10 @@ def test_bytes_are_buffered_until_they_are_known_to_have_left() -> None:
     box = outbox()
     box.put([b"head", b"payload"])
     assert (box.waiting, box.given, box.buffered) == (11, 0, 11)
-    assert box.has_data and not box.idle
+    assert box.waiting and not box.idle
     assert b"".join(box.take(no_key)) == b"headpayload"
     assert (box.waiting, box.given, box.buffered) == (0, 11, 11)
-    assert not box.has_data and not box.idle
+    assert not box.waiting and not box.idle
     box.note_departed()
     assert box.idle
 
@@ -91,7 +91,7 @@ def test_a_head_leaves_before_all_frames_and_pongs() -> None:
     box.put([b"frame"])
     box.put_head(b"head")
     assert (box.waiting, box.buffered) == (11, 11)
-    assert box.has_data and not box.idle
+    assert box.waiting and not box.idle
     assert box.take(no_key) == [b"head" + b"\x8a\x00" + b"frame"]
     assert (box.waiting, box.given) == (0, 11)
     assert box.take(no_key) == []
@@ -117,20 +117,20 @@ def test_a_head_that_waited_is_dropped_when_the_stream_is_gone() -> None:
     box = outbox()
     box.put_head(b"head")
     box.clear()
-    assert box.idle and not box.has_data
+    assert box.idle and not box.waiting
     assert box.take(no_key) == []
 
 
 def test_a_single_byte_is_something_to_send() -> None:
     box = outbox()
     box.put([b"x"])
-    assert box.has_data and not box.idle
+    assert box.waiting and not box.idle
 
 
 def test_a_pong_is_something_to_send() -> None:
     box = outbox()
     box.put_pong(b"")
-    assert box.has_data and not box.idle
+    assert box.waiting and not box.idle
     assert box.waiting == 2
     assert box.take(no_key) == [b"\x8a\x00"]
 
@@ -174,7 +174,7 @@ def test_a_stream_that_is_gone_takes_and_gives_nothing() -> None:
     box.put([b"more"])
     box.put_pong(b"y")
     box.put_head(b"head")
-    assert box.idle and not box.has_data
+    assert box.idle and not box.waiting
     assert (box.waiting, box.take(no_key)) == (0, [])
 
 
@@ -262,7 +262,7 @@ def test_no_byte_is_lost_doubled_or_overtaken(script: list[int | None]) -> None:
 def test_what_is_held_counts_as_buffered_but_cannot_be_taken() -> None:
     box = outbox(high=100, low=20)
     box.hold(90)
-    assert (box.held, box.waiting, box.buffered, box.has_data, box.idle) == (90, 0, 90, False, False)
+    assert (box.held, box.waiting, box.buffered, box.waiting, box.idle) == (90, 0, 90, False, False)
     assert box.take(no_key) == []
     assert box.writable
     box.hold(11)
@@ -295,7 +295,7 @@ def test_frames_that_are_given_out_in_batches_are_not_moved_about_each_time() ->
     assert b"".join(b"".join(box.take(no_key)) for _ in range(11)) == (
         b"".join(number.to_bytes(2, "big") for number in range(1990, 2000)) + b"last"
     )
-    assert not box.has_data
+    assert not box.waiting
 
 
 def test_a_stream_that_is_gone_holds_nothing() -> None:
@@ -332,7 +332,7 @@ def test_a_batch_has_as_many_frames_as_reach_its_size(batch: int, sizes: list[in
     for frame in frames:
         box.put([frame[:1], frame[1:]])
     out = b""
-    while box.has_data:
+    while box.waiting:
         assert box.buffered == box.waiting == sum(sizes) - sum(given)
         pieces = box.take(no_key)
         given.append(sum(map(len, pieces)))
@@ -356,7 +356,7 @@ def test_pongs_and_pings_leave_between_the_frames_of_a_cut_message() -> None:
     assert box.take(no_key) == [b"\x8a\x01x" + b"ping" + b"frm1."]
     assert box.take(no_key) == [b"frm2."]
     assert box.take(no_key) == [b"later"]
-    assert not box.has_data
+    assert not box.waiting
 
 
 def test_without_batches_a_ping_keeps_its_place() -> None:
@@ -370,7 +370,7 @@ def test_without_batches_a_ping_keeps_its_place() -> None:
 def test_a_ping_alone_is_something_to_send_and_counts() -> None:
     box = batched(5, high=10)
     box.put_control([b"ping", b"payload"])
-    assert (box.waiting, box.has_data, box.writable) == (11, True, False)
+    assert (box.waiting, box.buffered, box.writable) == (11, 11, False)
     assert box.take(no_key) == [b"pingpayload"]
     assert (box.waiting, box.given) == (0, 11)
     assert box.take(no_key) == []
@@ -392,7 +392,7 @@ def test_what_waits_in_batches_is_dropped_when_the_stream_is_gone() -> None:
     box.put_control([b"ping"])
     box.clear()
     box.put_control([b"ping"])
-    assert (box.idle, box.has_data, box.take(no_key)) == (True, False, [])
+    assert (box.idle, box.waiting, box.take(no_key)) == (True, False, [])
 
 
 def test_what_waits_is_held_and_was_given_out_makes_it_crowded_above_the_limit() -> None:

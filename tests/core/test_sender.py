@@ -308,6 +308,7 @@ def test_messages_wait_behind_one_under_way_and_follow_in_their_order(role: Role
     assert (desk.outbox.held, desk.stats.messages_sent) == (7, 0)
     assert desk.frames() == [(0x01, b"a")]
     desk.sender.fragment(Opcode.TEXT, b"b", final=True)
+    desk.sender.settle_counts()
     assert (desk.outbox.held, desk.stats.messages_sent, desk.stats.payload_sent) == (0, 4, 9)
     assert desk.frames() == [(0x80, b"b"), (0x82, b"one"), (0x81, b"two!"), (0x81, b"")]
     del desk.drawn[:]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from http import HTTPStatus
+from typing import Any
 
 import h11
 import pytest
@@ -251,8 +252,6 @@ MISTAKES: dict[str, Callable[[ServerHandshake], object]] = {
     "respond: informational": lambda handshake: handshake.respond(199, (), b""),
     "respond: beyond the classes": lambda handshake: handshake.respond(600, (), b""),
     "respond: a status that is a truth": lambda handshake: handshake.respond(True, (), b""),
-    "respond: a status in words": lambda handshake: handshake.respond("403", (), b""),
-    "respond: a body of text": lambda handshake: handshake.respond(403, (), "no"),
     "respond: a body with 204": lambda handshake: handshake.respond(204, (), b"x"),
     "respond: a body with 205": lambda handshake: handshake.respond(205, (), b"x"),  # RFC 9110 15.3.6
     "respond: a body with 304": lambda handshake: handshake.respond(304, (), b"x"),
@@ -272,8 +271,25 @@ MISTAKES: dict[str, Callable[[ServerHandshake], object]] = {
 
 @pytest.mark.parametrize("mistake", MISTAKES.values(), ids=MISTAKES.keys())
 def test_a_mistake_changes_nothing(mistake: Callable[[ServerHandshake], object]) -> None:
+    assert_refused(LocalProtocolError, mistake)
+
+
+WRONG_TYPES: dict[str, Callable[[Any], object]] = {
+    "accept: a subprotocol in bytes": lambda handshake: handshake.accept(b"chat", ()),
+    "respond: a status in words": lambda handshake: handshake.respond("403", (), b""),
+    "respond: a status of nothing": lambda handshake: handshake.respond(None, (), b""),
+    "respond: a body of text": lambda handshake: handshake.respond(403, (), "no"),
+}
+
+
+@pytest.mark.parametrize("mistake", WRONG_TYPES.values(), ids=WRONG_TYPES.keys())
+def test_an_argument_of_a_wrong_type_changes_nothing(mistake: Callable[[ServerHandshake], object]) -> None:
+    assert_refused(TypeError, mistake)
+
+
+def assert_refused(error: type[Exception], mistake: Callable[[ServerHandshake], object]) -> None:
     handshake = fed(plus(b"Sec-WebSocket-Protocol: chat"))
-    with pytest.raises(LocalProtocolError):
+    with pytest.raises(error):
         mistake(handshake)
     assert accepted(handshake, "chat").values(b"sec-websocket-protocol") == [b"chat"]
 

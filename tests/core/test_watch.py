@@ -4,7 +4,6 @@ Each row is written from the descriptions of the timers, not from what the code 
 when, what the connection looks like, and then the verdict and everything that is armed afterwards.
 """
 
-from copy import deepcopy
 from itertools import product
 
 import pytest
@@ -170,8 +169,9 @@ def test_an_end_has_a_deadline_of_its_own(
 
 
 def test_when_the_end_begins_only_output_is_watched_further() -> None:
-    watched = watch(open=1, close=2, keepalive=3, pong=4, idle=5, lifetime=6, write_stall=7)
-    opening = deepcopy(watched)
+    watched, opening = (
+        watch(open=1, close=2, keepalive=3, pong=4, idle=5, lifetime=6, write_stall=7) for _ in range(2)
+    )
     watched.note_opened(0.0)
     send_ping(watched)
     give(watched, 0.0)

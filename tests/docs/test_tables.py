@@ -14,6 +14,7 @@ from xml.etree import ElementTree
 import pytest
 
 import wscore
+from support.build import only_pure
 from support.vectors import WHOLE, Player, load_all
 from wscore import State, Timer, Violation
 
@@ -30,12 +31,7 @@ def table(name: str) -> dict[str, Any]:
     return content
 
 
-def compiled() -> bool:
-    """Tell whether functions of the core cannot be seen from outside while they run."""
-    return not str(sys.modules[wscore.Connection.__module__].__file__).endswith(".py")
-
-
-@pytest.mark.skipif(compiled(), reason="which vectors need which file is seen in the pure build alone")
+@only_pure("which vectors need which file is seen where functions can be seen while they run")
 def test_what_is_committed_is_what_the_script_makes() -> None:
     script = ROOT / "docs" / "tools" / "export_tables.py"
     done = subprocess.run(
@@ -68,15 +64,21 @@ def stages() -> list[dict[str, Any]]:
     return rows
 
 
+def modules() -> set[str]:
+    """Return the names of the core's modules and packages: of the sources, whatever lies beside them."""
+    folder = ROOT / "wscore"
+    return {path.stem for path in folder.glob("*.py")} | {path.parent.name for path in folder.glob("*/*.py")}
+
+
 def module(row: dict[str, Any]) -> str:
     return Path(row["file"]).stem
 
 
 def test_every_file_of_the_core_has_one_place_in_the_order() -> None:
     listed = [module(row) for stage in stages() for row in stage["files"]]
-    found = {path.stem for path in (ROOT / "wscore").iterdir() if path.name.strip("_") != "pycache"}
+    found = modules()
     assert len(listed) == len(set(listed))
-    assert found - set(listed) == {"__init__", "_typing", "policy", "py", "testing"}
+    assert found - set(listed) == {"__init__", "_typing", "policy", "testing"}
     assert set(listed) <= found
 
 
@@ -145,8 +147,8 @@ def test_the_diagram_of_states_has_every_state_and_every_step() -> None:
 
 
 def test_the_diagram_of_layers_has_every_module() -> None:
-    found = {path.stem for path in (ROOT / "wscore").iterdir() if path.name.strip("_") != "pycache"}
-    assert words("layers") >= found - {"__init__", "py"}
+    found = modules()
+    assert words("layers") >= found - {"__init__"}
 
 
 @cache
@@ -161,7 +163,6 @@ def _armed_in(player: Player) -> Iterator[tuple[str, str]]:
         yield from ((player.core.state.name, timer.name) for timer in Timer if timers.is_armed(timer))
 
 
-@pytest.mark.skipif(compiled(), reason="a private part is looked at")
 def test_the_diagram_of_timers_has_a_bar_where_a_timer_can_be_armed() -> None:
     root = ElementTree.fromstring((DIAGRAMS / "timers.svg").read_text(encoding="utf-8"))
     columns = [state.name for state in State if state is not State.CLOSED]

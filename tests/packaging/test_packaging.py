@@ -15,6 +15,7 @@ import tomllib
 import venv
 import zipfile
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -30,6 +31,7 @@ PACKAGES = {
     "wscore_tls",
 }
 VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
+EXTENSIONS = (".so", ".pyd")
 NOT_SOURCES = shutil.ignore_patterns(
     ".git", ".tox", "*venv", "dist", "__pycache__", ".*_cache", ".hypothesis"
 )
@@ -43,10 +45,11 @@ class Distributions:
     wheel: Path
 
 
-def run(program: str | Path, *arguments: str | Path, cwd: Path) -> str:
-    """Run a program in cwd; return its output, or fail with all that it said."""
+def run(program: str | Path, *arguments: str | Path, cwd: Path, **settings: str) -> str:
+    """Run a program in cwd, with settings in its environment; return its output, or fail with all it said."""
     command = [str(program), *map(str, arguments)]
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "WSCORE"))}
+    clean |= settings
     done = subprocess.run(
         command, cwd=cwd, env=clean, capture_output=True, text=True, check=False, timeout=300
     )
@@ -55,9 +58,19 @@ def run(program: str | Path, *arguments: str | Path, cwd: Path) -> str:
 
 
 def contents(wheel: Path) -> dict[str, str]:
-    """Return the digest of every file in a wheel, by name."""
+    """Return the digest of every file in a wheel that was not compiled, by name."""
     with zipfile.ZipFile(wheel) as archive:
-        return {name: hashlib.sha256(archive.read(name)).hexdigest() for name in archive.namelist()}
+        return {
+            name: hashlib.sha256(archive.read(name)).hexdigest()
+            for name in archive.namelist()
+            if not name.endswith((*EXTENSIONS, "/RECORD", "/WHEEL"))
+        }
+
+
+def compiled(wheel: Path) -> set[str]:
+    """Return the names of the modules in a wheel that were compiled."""
+    with zipfile.ZipFile(wheel) as archive:
+        return {name.partition(".")[0] for name in archive.namelist() if name.endswith(EXTENSIONS)}
 
 
 @pytest.fixture(scope="module")
@@ -160,3 +173,45 @@ def test_the_source_distribution_builds_the_same_wheel(
     run(sys.executable, "-m", "build", "--wheel", "--outdir", tmp_path, ".", cwd=unpacked)
     (wheel,) = tmp_path.glob("*.whl")
     assert contents(wheel) == contents(distributions.wheel)
+
+
+# The two builds.
+
+
+def build(sources: Path, folder: Path, **settings: str) -> Path:
+    """Build a wheel."""
+    run(sys.executable, "-m", "build", "--wheel", "--outdir", folder, ".", cwd=sources, **settings)
+    (wheel,) = folder.glob("*.whl")
+    return wheel
+
+
+def test_where_there_is_a_compiler_the_core_is_compiled(distributions: Distributions) -> None:
+    names = compiled(distributions.wheel)
+    assert {"wscore/_connection", "wscore/_frames", "wscore/_xor"} <= names
+    assert all(name.startswith("wscore/_") for name in names)
+    assert not distributions.wheel.name.endswith("-none-any.whl")
+
+
+def test_the_command_says_that_it_is_compiled(environment: Path) -> None:
+    assert run(environment / "wscore", "--version", cwd=environment).strip().endswith("(compiled)")
+
+
+@pytest.mark.parametrize(
+    "settings", [{"PATH": "/nowhere"}, {"WSCORE_PURE": "1"}], ids=["no compiler", "asked"]
+)
+def test_otherwise_it_is_pure_python_and_says_so(
+    unpacked: Path, tmp_path: Path, settings: dict[str, str]
+) -> None:
+    wheel = build(unpacked, tmp_path, **settings)
+    assert wheel.name.endswith("-py3-none-any.whl") and not compiled(wheel)
+    code = "import sys; sys.path.insert(0, sys.argv[1]); import wscore; print(wscore.BUILD)"
+    h11 = Path(find_spec("h11").origin).parents[1]  # type: ignore[union-attr,arg-type]
+    printed = run(
+        sys.executable, "-I", "-c", f"import sys; sys.path.append({str(h11)!r}); {code}", wheel, cwd=tmp_path
+    )
+    assert printed.strip() == "pure Python"
+
+
+def test_where_compiling_is_a_must_its_absence_is_an_error(unpacked: Path, tmp_path: Path) -> None:
+    with pytest.raises(AssertionError, match="there is no C compiler"):
+        build(unpacked, tmp_path, PATH="/nowhere", WSCORE_COMPILED="1")

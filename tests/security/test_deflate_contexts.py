@@ -319,7 +319,7 @@ def test_row_35_a_refused_message_does_not_move_the_compressor(role: Role) -> No
             connection.send_bytes(message)
             expected.append(message)
         except WriteBufferFull:
-            with pytest.raises(LocalProtocolError):
+            with pytest.raises(TypeError):
                 connection.send_text(None)  # type: ignore[arg-type]
             with pytest.raises(LocalProtocolError):
                 connection.send_text("\ud800" * 300)

@@ -191,7 +191,7 @@ class TwoCores:
     def err(self, end: End, name: str, args: tuple[Any, ...], named: dict[str, Any]) -> None:
         """Make a mistake."""
         named = {key: self.now if key == "now" else value for key, value in named.items()}
-        refused = end.watched.call(name, *args, **named)
+        refused = end.watched.err(name, args, named)
         harmless = name == "close" and end.core.closed is not None
         assert isinstance(refused, Exception) or harmless, f"{name}{args}{named} was not refused"
 

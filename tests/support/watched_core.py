@@ -34,6 +34,8 @@ from wscore import (
 )
 from wscore._lifecycle import TRANSITIONS
 
+from .counters import counters
+
 SENDING: Final = frozenset(
     {"send_text", "send_bytes", "send_fragment", "send_prepared", "send_ping", "send_pong"}
 )
@@ -49,6 +51,7 @@ _MAY_NOT_RAISE: Final = frozenset(
         "suspend",
     }
 )
+_REFUSALS: Final = (LocalProtocolError, ConnectionClosed, InvalidURL)
 _ENDED: Final = (State.DRAINING, State.CLOSED)
 _UNCOUNTED: Final = 16 * 127 + 64 * 1024  # pongs and handshake heads do not make a sender wait
 
@@ -87,7 +90,7 @@ def levels(core: Connection) -> dict[str, object]:
     }
     found["deadline"] = core.next_deadline()
     found["action"] = core.transport_action()
-    found["stats"] = [getattr(core.stats, name) for name in type(core.stats).__slots__]
+    found["stats"] = [getattr(core.stats, name) for name in counters()]
     return found
 
 
@@ -127,11 +130,24 @@ class Watched:
 
     def call(self, name: str, *args: Any, **named: Any) -> Any:
         """Call a method of the core; return what it returns, or the error with which it refused."""
+        return self._call(name, args, named, _REFUSALS)
+
+    def err(self, name: str, args: tuple[Any, ...], named: dict[str, Any]) -> Any:
+        """Call a method with what may have a wrong type; otherwise as `call`."""
+        return self._call(name, args, named, (*_REFUSALS, TypeError))
+
+    def _call(
+        self,
+        name: str,
+        args: tuple[Any, ...],
+        named: dict[str, Any],
+        refusals: tuple[type[Exception], ...],
+    ) -> Any:
         before = None if name in _MAY_NOT_RAISE else levels(self.core)
         state = self.core.state
         try:
             result = getattr(self.core, name)(*args, **named)
-        except (LocalProtocolError, ConnectionClosed, InvalidURL) as error:
+        except refusals as error:
             self._check_refusal(name, error, before)
             return error
         self._journal.append((name, args, named, _plain(result)))

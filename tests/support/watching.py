@@ -1,7 +1,6 @@
 """A `Watch` on its own: what was noted, what is armed, and what becomes of a timer that fires."""
 
 from collections.abc import Callable
-from copy import deepcopy
 from typing import TypeAlias
 
 from support.clock import only
@@ -20,12 +19,14 @@ def watch(now: float = 0.0, **timeouts: float) -> Watch:
 
 
 def armed(watched: Watch) -> Armed:
-    """Return every deadline, found by letting a copy live through all of them."""
-    copy, found = deepcopy(watched), Armed()
-    while (deadline := copy.next_deadline()) is not None:
-        timer = copy.pop_expired(deadline)
+    """Return every deadline, found by letting the watch live through all of them; it is left as it was."""
+    found = Armed()
+    while (deadline := watched.next_deadline()) is not None:
+        timer = watched.pop_expired(deadline)
         assert timer is not None and timer not in found
         found[timer] = deadline
+    for timer, deadline in found.items():
+        watched._timers.arm(timer, deadline)
     return found
 
 

@@ -120,7 +120,7 @@ class Gate:
                 core.respond(verdict.status, headers=verdict.headers, body=verdict.body, now=now)
         except ConnectionClosed:
             pass  # it went away meanwhile
-        except LocalProtocolError as error:
+        except (LocalProtocolError, TypeError) as error:
             self._broken("process_request returned what may not be sent", error)
             core.respond(_BROKEN.status, body=_BROKEN.body, now=now)
 

@@ -7,12 +7,13 @@ from wscore._codes import CloseCode
 from wscore._errors import (
     CloseError,
     ConnectionClosed,
+    HandshakeRefused,
     LocalProtocolError,
     TimedOut,
     WSCoreError,
     error_from,
 )
-from wscore._events import Closed
+from wscore._events import Closed, Event, Refused
 from wscore._lifecycle import State
 
 
@@ -68,3 +69,16 @@ def opening_failure(closed: Closed, lost: Exception | None) -> Exception:
     if lost is not None and closed.violation is None and not isinstance(error, TimedOut):
         return lost
     return error or WSCoreError("the connection ended before it was open")
+
+
+def opening_error(event: Event, lost: Exception | None) -> Exception:
+    """Return what a client raises when this event came in place of `Opened`.
+
+    Args:
+        event: `Refused` or `Closed`.
+        lost: as for `opening_failure`.
+    """
+    if isinstance(event, Refused):
+        return HandshakeRefused(event.response)
+    assert isinstance(event, Closed)  # nothing else comes before the connection is open
+    return opening_failure(event, lost)

@@ -15,8 +15,12 @@ _HOOKS: Final = (
     "on_close",
     "on_ping",
     "on_pong",
-    "on_writable",
 )
+
+
+def awaits(endpoint: Endpoint) -> bool:
+    """Tell whether an endpoint has hooks that must be awaited."""
+    return any(iscoroutinefunction(getattr(endpoint, name, None)) for name in _HOOKS)
 
 
 def check_plain(handler: Handler | Router) -> None:
@@ -31,6 +35,8 @@ def check_plain(handler: Handler | Router) -> None:
         if isinstance(each, EndpointFactory):
             continue
         is_endpoint = isinstance(each, (Endpoint, type))
-        functions = [getattr(each, name, None) for name in _HOOKS] if is_endpoint else [each]
+        functions = (
+            [getattr(each, name, None) for name in (*_HOOKS, "on_writable")] if is_endpoint else [each]
+        )
         if any(iscoroutinefunction(function) for function in functions):
             raise TypeError("a coroutine function would never be run here: use wscore_asyncio")

@@ -116,6 +116,7 @@ def plan_connection(
     Raises:
         InvalidURL: not an address, of a server or of a proxy.
         LocalProtocolError: header fields that may not be sent, or that contradict the other arguments.
+        TypeError: an argument of another type.
         ValueError: redirects out of range.
     """
     if not 0 <= redirects <= MOST_REDIRECTS:
@@ -123,7 +124,7 @@ def plan_connection(
     if fixed and isinstance(proxy, str):
         raise LocalProtocolError("a stream of one's own cannot lead through a proxy")
     if not isinstance(url, str):
-        raise InvalidURL(f"expected an address as text, not {type(url).__name__}")
+        raise TypeError(f"expected an address as text, not {type(url).__name__}")
     url, user_info = _split_user_info(url)
     address = _read_address(url)
     pairs = _plan_headers(headers, origin, user_info)

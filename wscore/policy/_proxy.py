@@ -120,9 +120,10 @@ def parse_proxy(url: str) -> Proxy:
 
     Raises:
         InvalidURL: not such an address; the sentence says why, and does not repeat what may be a password.
+        TypeError: not text.
     """
     if not isinstance(url, str):
-        raise InvalidURL(f"expected the address of a proxy as text, not {type(url).__name__}")
+        raise TypeError(f"expected the address of a proxy as text, not {type(url).__name__}")
     if _UNFIT.search(url):
         raise InvalidURL("a proxy's address must not contain spaces, control characters or backslashes")
     try:

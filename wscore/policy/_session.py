@@ -6,12 +6,14 @@ only reads the core is here, once, so that the names and their meaning are the s
 
 from collections.abc import Mapping
 from itertools import count
-from typing import Any, Final
+from typing import Any, Final, Required, TypedDict
 
 from wscore._batch import BatchMode
 from wscore._connection import Connection
+from wscore._errors import ConnectionClosed
 from wscore._events import Closed
 from wscore._http import Request, Response
+from wscore._keepalive import Ping
 from wscore._lifecycle import State
 from wscore._prepared import PreparedMessage
 from wscore._stats import Stats
@@ -21,6 +23,15 @@ from ._slow import Backlog, Offered, SlowConsumer, offer
 
 _NUMBERS: Final = count(1)
 _NOTHING_SPECIAL: Final = Accept()
+
+
+class SessionFacts(TypedDict, total=False):
+    """What a session is told when it begins; the arguments of `SessionInfo` behind the core."""
+
+    addresses: Required[tuple[Any, Any]]
+    secure: Required[bool]
+    accepted: Accept
+    slow_consumer: SlowConsumer
 
 
 class SessionInfo:
@@ -71,11 +82,27 @@ class SessionInfo:
         self.batch_mode = BatchMode.AUTO
         self.slow_consumer = slow_consumer
 
+    def _latency_of(self, ping: Ping) -> float:
+        """Return how long the pong took, which is here, or else the connection has ended.
+
+        Raises:
+            ConnectionClosed: it is not.
+        """
+        if ping.latency is None:
+            assert self._core.closed is not None
+            raise ConnectionClosed(self._core.closed)
+        return ping.latency
+
     def _offer(self, message: PreparedMessage, now: float) -> Offered:
         """Take a broadcast message, as `slow_consumer` says. Then drain."""
         if self._backlog is None and not self._core.writable:
             self._backlog = Backlog()
         return offer(self._core, message, self.slow_consumer, self._backlog, now)
+
+    def _release(self) -> None:
+        """Send the broadcasts that have waited for room. Then drain."""
+        if self._backlog is not None:
+            self._backlog.release(self._core)
 
     @property
     def request(self) -> Request:

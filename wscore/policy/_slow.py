@@ -23,6 +23,7 @@ from wscore._errors import WriteBufferFull
 from wscore._prepared import PreparedMessage
 
 from ._outcome import may_send
+from ._parts import Part
 
 _KEPT: Final = 16
 _TOO_SLOW: Final = "the peer reads too slowly"
@@ -52,6 +53,27 @@ class Offered(Enum):
     """The session has been told to close, for its slowness; write."""
     GONE = auto()
     """The session is closing or has ended."""
+
+    @property
+    def is_queued(self) -> bool:
+        """Whether something was queued: write."""
+        return self is Offered.SENT or self is Offered.FULL or self is Offered.CLOSED
+
+
+def prepare(message: Part | PreparedMessage, compress: bool | None) -> PreparedMessage:
+    """Return a message as it is sent to many: framed once for all that agreed on the same.
+
+    Args:
+        message: one that is prepared already stays as it is.
+        compress: True or False: whether to, if compression was agreed on; None: as `Config` says.
+
+    Raises:
+        LocalProtocolError: text with lone surrogates.
+        TypeError: neither text nor bytes.
+    """
+    if isinstance(message, PreparedMessage):
+        return message
+    return PreparedMessage(message, compress=compress)
 
 
 @final

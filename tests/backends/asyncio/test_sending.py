@@ -99,7 +99,7 @@ async def test_every_kind_of_message_can_be_sent_and_json_comes_back_as_what_it_
 
 async def test_errors_are_raised_by_the_call_itself() -> None:
     async with pair(client=Config(limits=Limits(outbox_limit=MIB))) as (ours, _):
-        with pytest.raises(LocalProtocolError):
+        with pytest.raises(TypeError):
             ours.send(1)  # type: ignore[arg-type]
         ours.send(bytes(900 * KIB))
         with pytest.raises(WriteBufferFull):
@@ -308,7 +308,7 @@ async def test_several_tasks_send_whole_messages_and_messages_in_parts_without_m
 @pytest.mark.parametrize("bad", [[], [1], ["text", b"bytes"], "one part"])
 async def test_parts_that_cannot_be_sent_are_an_error_and_harmless_if_nothing_had_left(bad: Any) -> None:
     async with pair() as (ours, theirs):
-        with pytest.raises(LocalProtocolError):
+        with pytest.raises(TypeError if bad in ([1], "one part") else LocalProtocolError):
             await ours.send_fragments(bad)
         if len(bad) == 2:  # the message had begun
             with pytest.raises(ConnectionClosed) as end:

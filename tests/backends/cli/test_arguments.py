@@ -98,7 +98,7 @@ def test_wrong_usage_is_explained(
 
 def test_the_version_names_the_build(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--version"]) == 0
-    assert capsys.readouterr().out == f"wscore {wscore.__version__} (pure Python)\n"
+    assert capsys.readouterr().out == f"wscore {wscore.__version__} ({wscore.BUILD})\n"
 
 
 @pytest.mark.parametrize(

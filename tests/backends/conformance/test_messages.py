@@ -94,7 +94,7 @@ def test_bytes_like_messages_are_binary_and_may_be_changed_after_send(backend: S
 @pytest.mark.parametrize("message", [None, 1, ["x"], "\ud800"], ids=["none", "number", "list", "surrogate"])
 def test_what_is_no_message_is_refused_and_harms_nothing(backend: Setting, message: Any) -> None:
     with backend.pair() as (ours, theirs):
-        with pytest.raises(LocalProtocolError):
+        with pytest.raises(LocalProtocolError if isinstance(message, str) else TypeError):
             ours.send(message)
         ours.send("still here")
         assert theirs.recv() == "still here"
@@ -185,7 +185,7 @@ def test_a_message_without_parts_or_of_one_part_alone_is_refused(completed: Sett
     with completed.pair() as (ours, theirs):
         cases: list[Any] = [[], "abc", b"abc"]
         for parts in cases:
-            with pytest.raises(LocalProtocolError):
+            with pytest.raises(LocalProtocolError if isinstance(parts, list) else TypeError):
                 ours.send_fragments(parts)
         ours.send("alive")
         assert theirs.recv() == "alive"

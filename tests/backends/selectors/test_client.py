@@ -61,7 +61,7 @@ def test_of_a_name_with_several_addresses_the_failure_names_them_all_and_one_tha
     def look_up(host: str, port: int, deadline: float | None) -> list[Any]:
         return [(socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", each)) for each in places[host]]
 
-    monkeypatch.setattr("wscore_selectors._client.look_up", look_up)
+    monkeypatch.setattr("wscore_sockets._dial.look_up", look_up)
     failures: list[Exception] = []
     stage.reactor.connect("ws://all.dead", Recorder(), on_failure=failures.append, proxy=None)
     stage.drive(lambda: failures)
@@ -75,7 +75,7 @@ def test_a_name_that_does_not_exist_fails_later(stage: Stage, monkeypatch: pytes
     def look_up(host: str, port: int, deadline: float | None) -> list[Any]:
         raise socket.gaierror(socket.EAI_NONAME, "no such name")
 
-    monkeypatch.setattr("wscore_selectors._client.look_up", look_up)
+    monkeypatch.setattr("wscore_sockets._dial.look_up", look_up)
     assert isinstance(_failure(stage, "ws://nowhere.example", proxy=None), socket.gaierror)
 
 
@@ -101,7 +101,7 @@ def test_a_lookup_that_takes_too_long_is_covered_by_the_open_timeout(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     over = threading.Event()
-    monkeypatch.setattr("wscore_selectors._client.look_up", lambda *_: over.wait(20) or [])
+    monkeypatch.setattr("wscore_sockets._dial.look_up", lambda *_: over.wait(20) or [])
     try:
         assert isinstance(_failure(stage, "ws://slow.example", config=_SOON, proxy=None), TimedOut)
     finally:

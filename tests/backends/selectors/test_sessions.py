@@ -147,7 +147,7 @@ def test_a_message_in_parts_is_one_message_and_broken_parts_close_the_connection
     assert _frames(peer) == [(TEXT, b"a"), (CONTINUATION, b"b"), (0x80 | CONTINUATION, b"")]
     with pytest.raises(LocalProtocolError, match="at least one"):
         session.send_fragments([])
-    with pytest.raises(LocalProtocolError, match="iterable"):
+    with pytest.raises(TypeError, match="iterable"):
         session.send_fragments("abc")
 
     def parts() -> Any:

@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from support.eventually import PATIENCE
-from wscore_sockets import inherited_sockets, listen
+from wscore_sockets import inherited_sockets, listen, open_listeners
 
 UNIX = getattr(socket, "AF_UNIX", None)
 needs_unix = pytest.mark.skipif(UNIX is None, reason="the system has no unix sockets")
@@ -487,3 +487,13 @@ def test_what_is_handed_over_and_is_no_socket_is_an_error(tmp_path: Path) -> Non
         finally:
             process.kill()
     assert int(output) == errno.ENOTSOCK
+
+
+def test_sockets_that_a_server_was_given_take_the_place_of_an_address() -> None:
+    options: dict[str, Any] = {"unix": None, "backlog": 5, "reuse_port": False}
+    with ExitStack() as stack:
+        given = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        assert open_listeners([given], FOREIGN, 1, **options) == [given]
+        assert not given.getblocking()
+        opened = [stack.enter_context(each) for each in open_listeners(None, "127.0.0.1", 0, **options)]
+        assert [each.getsockname()[0] for each in opened] == ["127.0.0.1"]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from support.eventually import PATIENCE
-from wscore_sockets import drop, is_out_of_resources, tune
+from wscore_sockets import Shortage, drop, is_out_of_resources, tune
 
 HAS_USER_TIMEOUT = hasattr(socket, "TCP_USER_TIMEOUT")
 needs_user_timeout = pytest.mark.skipif(not HAS_USER_TIMEOUT, reason="the system has no such option")
@@ -127,3 +127,15 @@ def test_a_want_of_resources_passes_and_other_errors_do_not(number: int, passes:
 
 def test_an_error_without_a_number_does_not_pass() -> None:
     assert is_out_of_resources(OSError("why")) is False
+
+
+def test_a_shortage_is_said_once_until_it_ends() -> None:
+    said: list[str] = []
+    shortage = Shortage(said.append)
+    short = OSError(errno.EMFILE, "too many open files")
+    assert not shortage.begins(OSError(errno.ECONNABORTED, "gone"))
+    assert shortage.begins(short) and shortage.begins(short)
+    assert said == [f"accepting pauses until there are resources again: {short}"]
+    shortage.ends()
+    assert shortage.begins(short)
+    assert len(said) == 2

@@ -8,8 +8,11 @@ from wscore import (
     CloseStatus,
     ConnectionClosed,
     ConnectionLost,
+    HandshakeRefused,
     LocalProtocolError,
+    Refused,
     RemoteProtocolError,
+    Response,
     State,
     TimedOut,
     Timer,
@@ -17,7 +20,7 @@ from wscore import (
     WriteBufferFull,
     WSCoreError,
 )
-from wscore.policy._outcome import Outcome, may_send, opening_failure, outcome_of
+from wscore.policy._outcome import Outcome, may_send, opening_error, opening_failure, outcome_of
 
 LOST = Closed(1006, "", False)
 CLEAN = Closed(1000, "", True, CloseStatus(1000, ""), CloseStatus(1000, ""))
@@ -89,3 +92,12 @@ def test_the_most_telling_reason_is_given_why_a_connection_did_not_open(
 def test_the_reason_names_what_the_core_knows() -> None:
     assert getattr(opening_failure(TIMED_OUT, None), "timer", None) is Timer.OPEN
     assert getattr(opening_failure(BROKEN, None), "violation", None) is Violation.EARLY_DATA
+
+
+def test_a_refusal_and_an_end_keep_a_client_from_opening() -> None:
+    response = Response(403, (), b"")
+    refused = opening_error(Refused(response), None)
+    assert isinstance(refused, HandshakeRefused) and refused.response is response
+    assert isinstance(opening_error(TIMED_OUT, None), TimedOut)
+    lost = OSError("gone")
+    assert opening_error(LOST, lost) is lost

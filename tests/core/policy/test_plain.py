@@ -6,7 +6,7 @@ import pytest
 
 from wscore import Endpoint
 from wscore._typing import override
-from wscore.policy import Router, check_plain
+from wscore.policy import Router, awaits, check_plain
 
 
 def plain(session: Any) -> None: ...
@@ -53,3 +53,10 @@ def test_plain_handlers_pass(handler: Any) -> None:
 def test_a_coroutine_function_is_refused(handler: Any) -> None:
     with pytest.raises(TypeError, match="wscore_asyncio"):
         check_plain(handler)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "expected"), [(Plain(), False), (Awaited(), True), (AwaitedOption(), True)]
+)
+def test_an_endpoint_awaits_if_one_of_its_hooks_must_be_awaited(endpoint: Endpoint, expected: bool) -> None:
+    assert awaits(endpoint) is expected

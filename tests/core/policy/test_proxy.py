@@ -103,7 +103,7 @@ def test_what_is_no_address_of_a_proxy_is_refused(url: str) -> None:
 
 
 def test_an_address_that_is_no_text_is_refused() -> None:
-    with pytest.raises(InvalidURL, match="not bytes"):
+    with pytest.raises(TypeError, match="not bytes"):
         parse_proxy(b"http://h")  # type: ignore[arg-type]
 
 

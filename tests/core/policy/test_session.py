@@ -10,6 +10,7 @@ from wscore import (
     Closed,
     Config,
     Connection,
+    ConnectionClosed,
     Deflate,
     Limits,
     PreparedMessage,
@@ -155,3 +156,28 @@ def test_a_request_that_waits_is_no_session_yet() -> None:
     assert session.request.target == "/" and session.state is State.CONNECTING
     with pytest.raises(AssertionError):
         _ = session.response
+
+
+def test_a_ping_has_a_latency_or_the_connection_has_ended() -> None:
+    pair = Pair(only(), only())
+    pair.open()
+    session = session_of(pair.client)
+    ping = pair.client.send_ping(now=pair.now)
+    pair.settle()
+    assert session._latency_of(ping) == 0.0
+    unanswered = pair.client.send_ping(now=pair.now)
+    pair.client.receive_eof(pair.now)
+    pair.client.receive_eof(pair.now)
+    with pytest.raises(ConnectionClosed) as raised:
+        session._latency_of(unanswered)
+    assert raised.value.closed is session.closed
+
+
+def test_broadcasts_that_were_kept_follow_when_there_is_room() -> None:
+    session, core = crowded(SlowConsumer.DROP_OLDEST)
+    session_of(core)._release()  # nothing was kept
+    session._offer(MESSAGE, 0.0)
+    while core.data_to_send(0.0):
+        pass
+    session._release()
+    assert session.stats.messages_sent == 2

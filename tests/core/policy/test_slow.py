@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from support.wire import BINARY, CLOSE, PONG, TEXT, connecting, feed, from_peer, opened, read_frames, status
-from wscore import Config, Connection, Limits, LocalProtocolError, PreparedMessage, Role, State
-from wscore.policy._slow import Backlog, Offered, SlowConsumer, offer
+from wscore import Config, Connection, Limits, PreparedMessage, Role, State
+from wscore.policy._slow import Backlog, Offered, SlowConsumer, offer, prepare
 from wscore.testing import drain
 
 LIMITS = Limits(outbox_high=100, outbox_low=10, outbox_limit=1000)
@@ -213,5 +213,16 @@ def test_pongs_pass_and_are_no_sign_of_slowness() -> None:
 
 def test_what_is_no_prepared_message_is_the_callers_mistake() -> None:
     """It must not look like a session that has ended."""
-    with pytest.raises(LocalProtocolError, match="PreparedMessage"):
+    with pytest.raises(TypeError, match="PreparedMessage"):
         offer(a_core(), "text", SlowConsumer.WAIT, None, 0.0)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("offered", list(Offered))
+def test_what_was_queued_is_to_be_written(offered: Offered) -> None:
+    assert offered.is_queued is (offered in {Offered.SENT, Offered.FULL, Offered.CLOSED})
+
+
+def test_a_message_is_prepared_once() -> None:
+    prepared = prepare("text", compress=False)
+    assert (prepared.payload, prepared.compress) == (b"text", False)
+    assert prepare(prepared, compress=True) is prepared

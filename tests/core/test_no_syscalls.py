@@ -106,7 +106,7 @@ def test_the_interpreter_reports_no_event_of_the_system() -> None:
     program = _AUDITED.replace("core_conversation", "test_no_syscalls")
     path = [os.path.dirname(__file__), *filter(None, sys.path)]
     output = subprocess.run(
-        [sys.executable, "-c", program],
+        [sys.executable, "-P", "-c", program],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(path)},
         capture_output=True,
         text=True,

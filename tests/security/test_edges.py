@@ -103,7 +103,7 @@ def test_row_36_a_forked_child_draws_other_masks() -> None:
     )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     output = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, env=environment, check=True, timeout=30
+        [sys.executable, "-P", "-c", program], capture_output=True, env=environment, check=True, timeout=30
     ).stdout
     one, other = output.split()
     assert len(one) == len(other) == 32 and one != other

@@ -28,13 +28,13 @@ terminal = os.open(os.ttyname(inherited), os.O_RDWR)  # the first one that a ses
 for number in range(3):
     os.dup2(terminal, number)
 os.close(inherited)
-os.execv(sys.executable, [sys.executable, "-m", "wscore_cli", *sys.argv[2:]])
+os.execv(sys.executable, [sys.executable, "-P", "-m", "wscore_cli", *sys.argv[2:]])
 """
 
 
 def command(*arguments: str) -> list[str]:
     """Return the command line that runs ``wscore`` with this interpreter."""
-    return [sys.executable, "-m", "wscore_cli", *arguments]
+    return [sys.executable, "-P", "-m", "wscore_cli", *arguments]
 
 
 def run(

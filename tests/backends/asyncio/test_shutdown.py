@@ -190,7 +190,7 @@ class _Child:
 def _child(request: pytest.FixtureRequest, how: str) -> Iterator[_Child]:
     kind = request.node.callspec.params["new_loop"]
     process = subprocess.Popen(
-        [sys.executable, "-W", "error", "-c", _PROGRAM, kind, how],
+        [sys.executable, "-P", "-W", "error", "-c", _PROGRAM, kind, how],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -162,7 +162,7 @@ def test_an_output_that_cannot_show_everything_shows_escapes() -> None:
 @pytest.mark.skipif(os.name != "posix", reason="needs a shell that closes descriptors")
 def test_without_an_input_it_closes_at_once() -> None:
     with serving() as server:
-        line = f'exec "{sys.executable}" -m wscore_cli connect {server.url} <&-'
+        line = f'exec "{sys.executable}" -P -m wscore_cli connect {server.url} <&-'
         done = subprocess.run(["sh", "-c", line], capture_output=True, timeout=GUARD, check=False)
     assert (done.returncode, done.stdout) == (0, b"")
 

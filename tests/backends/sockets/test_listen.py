@@ -415,7 +415,7 @@ given = [fcntl.fcntl(int(each), fcntl.F_DUPFD, 20) for each in sys.argv[2:]]
 for number, each in enumerate(given, 3):
     os.dup2(each, number)
 os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS=str(len(given)))
-os.execv(sys.executable, [sys.executable, "-c", sys.argv[1]])
+os.execv(sys.executable, [sys.executable, "-P", "-c", sys.argv[1]])
 """
 SERVICE = """
 import json, select
@@ -445,7 +445,7 @@ needs_processes = pytest.mark.skipif(sys.platform == "win32", reason="descriptor
 def start(program: str, *given: int) -> subprocess.Popen[str]:
     """Start a program as a service manager does, with these descriptors."""
     return subprocess.Popen(
-        [sys.executable, "-c", MANAGER, program, *map(str, given)],
+        [sys.executable, "-P", "-c", MANAGER, program, *map(str, given)],
         pass_fds=given,
         env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
         stdout=subprocess.PIPE,

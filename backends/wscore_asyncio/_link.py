@@ -40,6 +40,9 @@ class Link:
         error: what TLS or the socket raised when the connection was lost, or None.
         corked: output is held until the application flushes.
         lingers_since: when FIN was sent; from then on only the peer's FIN is waited for.
+        reader: done when there may be an event; None: nobody waits for one.
+        pings: those whose pongs are waited for, and what is done when they come.
+        waiting: done when there is room for output, or the transport is gone.
     """
 
     __slots__ = (
@@ -50,12 +53,9 @@ class Link:
         "_looked_at",
         "_loop",
         "_over",
-        "_pings",
         "_pump_queued",
         "_pumping",
-        "_reader",
         "_reading",
-        "_room",
         "_room_is_new",
         "_stuck",
         "_timer",
@@ -69,6 +69,9 @@ class Link:
         "lingers_since",
         "on_over",
         "on_writable",
+        "pings",
+        "reader",
+        "waiting",
     )
 
     def __init__(
@@ -96,9 +99,9 @@ class Link:
         self._pump_queued = False
         self._timer: asyncio.TimerHandle | None = None
         self._deadline = 0.0  # when it fires
-        self._reader: asyncio.Future[None] | None = None
-        self._room: list[asyncio.Future[None]] = []
-        self._pings: list[tuple[Ping, asyncio.Future[None]]] = []
+        self.reader: asyncio.Future[None] | None = None
+        self.waiting: list[asyncio.Future[None]] = []
+        self.pings: list[tuple[Ping, asyncio.Future[None]]] = []
 
     # What the transport says.
 
@@ -418,61 +421,26 @@ class Link:
         self.pump()
         return event
 
-    # Waiting.
+    # Waiting: the coroutines are in `_waiting`.
 
-    async def wait_for_events(self) -> None:
-        """Wait until the core may have an event; cancelled, it has changed nothing."""
+    def expect_events(self) -> "asyncio.Future[None]":
+        """Write what waits, and return what is done when the core may have an event."""
         if self.core.buffered_amount and not self.corked:
             self._write()
-        self._reader = self._loop.create_future()
-        try:
-            await self._reader
-        finally:
-            self._reader = None
-
-    async def wait_writable(self) -> None:
-        """Wait until the core has room for output, and let the loop turn once in any case."""
-        await asyncio.sleep(0)
-        while not self.core.writable:
-            await self._wait_in(self._room)
-
-    async def wait_for_pong(self, ping: Ping) -> None:
-        """Wait until ping is answered or the connection has ended."""
-        while ping.latency is None and self.core.closed is None:
-            future = self._loop.create_future()
-            entry = ping, future
-            self._pings.append(entry)
-            try:
-                await future
-            finally:
-                if entry in self._pings:
-                    self._pings.remove(entry)
-
-    async def wait_until_over(self) -> None:
-        """Wait until the transport is gone, which the core bounds."""
-        while not self._over:
-            await self._wait_in(self._room)
-
-    async def _wait_in(self, queue: "list[asyncio.Future[None]]") -> None:
-        future: asyncio.Future[None] = self._loop.create_future()
-        queue.append(future)
-        try:
-            await future
-        finally:
-            if future in queue:
-                queue.remove(future)
+        self.reader = self._loop.create_future()
+        return self.reader
 
     def _wake(self) -> None:
         """Wake those whose condition may hold now; they look again."""
         core = self.core
-        if self._reader is not None and (core.events_waiting or core.closed is not None):
-            _done(self._reader)
-        if self._room and (core.writable or self._over):
-            waiting, self._room = self._room, []
+        if self.reader is not None and (core.events_waiting or core.closed is not None):
+            _done(self.reader)
+        if self.waiting and (core.writable or self._over):
+            waiting, self.waiting = self.waiting, []
             for future in waiting:
                 _done(future)
-        if self._pings:
-            for ping, future in self._pings:
+        if self.pings:
+            for ping, future in self.pings:
                 if ping.latency is not None or core.closed is not None:
                     _done(future)
         if not core.writable:

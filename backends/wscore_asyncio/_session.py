@@ -38,6 +38,7 @@ from wscore.policy import (
 )
 
 from ._link import Link
+from ._waiting import for_events, for_pong, for_room, until_over
 
 log = logging.getLogger("wscore_asyncio")
 
@@ -56,7 +57,7 @@ class _Room:
 
     def __await__(self) -> Generator[Any, None, None]:
         for link in self._links:
-            yield from link.wait_writable().__await__()
+            yield from for_room(link).__await__()
 
 
 _SENT: Final = _Room()
@@ -195,7 +196,7 @@ class Session(SessionInfo):
         ping = self._core.send_ping(payload, now=monotonic())
         self._link.flush()
         async with asyncio.timeout(timeout):
-            await self._link.wait_for_pong(ping)
+            await for_pong(self._link, ping)
         return self._latency_of(ping)
 
     # Receiving.
@@ -257,7 +258,7 @@ class Session(SessionInfo):
                 await asyncio.sleep(0)  # there may be more; others have their turn first
             self._streak = 0
             while (event := self._take_event()) is None:
-                await self._link.wait_for_events()
+                await for_events(self._link)
             return event
         finally:
             self._receiving = False
@@ -318,7 +319,7 @@ class Session(SessionInfo):
         """
         self.start_closing(code, reason, discard=wait)
         if wait:
-            await self._link.wait_until_over()
+            await until_over(self._link)
 
     def start_closing(self, code: int, reason: str, *, discard: bool = False) -> None:
         """Close without waiting; otherwise as `close`."""

@@ -24,7 +24,7 @@ MESSAGES = [
     b"".join(CHOOSER.choice([b"some ", b"words ", CHOOSER.randbytes(9)]) for _ in range(3000)),
     b"Hello" * 3,
 ]
-pytestmark = pytest.mark.parametrize("module", MODULES)
+pytestmark = [pytest.mark.exhaustive, pytest.mark.parametrize("module", MODULES)]
 
 
 @pytest.mark.parametrize("answer", ["permessage-deflate", ALONE], ids=["takeover", "alone"])

@@ -15,6 +15,8 @@ from wscore._deflate import DeflateCodec
 from wscore._grammar import parse_extensions
 from wscore._negotiation import Agreement, agree, choose, offer
 
+pytestmark = pytest.mark.exhaustive
+
 FIELD = b"Sec-WebSocket-Extensions: "
 LIMITS = Limits()
 

@@ -17,6 +17,8 @@ from support.wire import BINARY, read_frames
 from wscore import Closed, Config, Connection, PreparedMessage, Role, Violation
 from wscore.testing import drain
 
+pytestmark = pytest.mark.exhaustive
+
 PLAIN = "permessage-deflate"
 
 

@@ -14,6 +14,8 @@ from wscore import Config, Connection, Deflate, PingReceived, PongReceived, Role
 from wscore._frames import FrameParser, Progress
 from wscore.testing import drain, repeatable_entropy
 
+pytestmark = pytest.mark.exhaustive
+
 ROLES = list(Role)
 PLAIN, DEFLATE = Config(control_events=True), Config(compression=Deflate(), control_events=True)
 SOME_SECONDS = (0, 1, 125, 126, 127)  # each once more with the mask bit

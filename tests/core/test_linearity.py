@@ -26,6 +26,8 @@ from support.wire import (
 from wscore import Config, Connection, Limits, RequestReceived, Role
 from wscore.testing import drain
 
+pytestmark = pytest.mark.exhaustive
+
 BIG = 10**9
 # With the usual limits most of these end early; without them each must still be linear.
 LIMITLESS = Limits(

@@ -15,6 +15,8 @@ from support.wire import BINARY, PING, REQUEST, connecting, from_peer
 from wscore import Config, Connection, Deflate, Limits, Role
 from wscore.testing import drain
 
+pytestmark = pytest.mark.exhaustive
+
 LIMITLESS = Limits(
     max_message_size=None,
     max_fragments=None,

@@ -14,6 +14,8 @@ from support.wire import connecting
 from wscore import Config, Event, Opened, Role
 from wscore.testing import cuttings
 
+pytestmark = pytest.mark.exhaustive
+
 STREAMS = streams()
 SHORT = 300  # up to this size, every single cut is tried
 RANDOM = 20

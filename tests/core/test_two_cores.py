@@ -21,6 +21,8 @@ from support.wire import CONTINUATION, PING, REQUEST, RESPONSE, TEXT, URL, frame
 from wscore import Config, Connection, RequestReceived, Role, State
 from wscore._typing import override
 
+pytestmark = pytest.mark.exhaustive
+
 FRAMES: Final = 20_000
 MANY_FRAMES: Final = 1_000_000
 STEPS: Final = 60

@@ -318,3 +318,10 @@ def test_a_message_of_any_kind_is_sent_as_what_it_is(role: Role) -> None:
     assert frames == [(0x80 | opcode, payload) for opcode, payload in expected]
     with pytest.raises(TypeError):
         connection.send(5)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_times_too_large_for_a_timeout_to_matter_end_no_call_late(role: Role) -> None:
+    connection = opened(role)
+    connection.handle_deadline(1e30)  # 1e30 + 20.0 is 1e30: whatever is armed again is due at once
+    assert connection.next_deadline() == 1e30

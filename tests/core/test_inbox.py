@@ -289,3 +289,16 @@ class InboxAgainstModel(RuleBasedStateMachine):
 
 InboxAgainstModel.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
 test_the_inbox_behaves_like_its_model = InboxAgainstModel.TestCase
+
+
+def test_several_messages_are_queued_at_once_in_their_order() -> None:
+    box = inbox(high=1000, low=300)
+    put(box, "first")
+    assert box.room == 1000 - (5 + CHARGE)
+    box.put_messages(["second", b"third"], [6 + CHARGE, 5 + CHARGE], 11 + 2 * CHARGE)
+    assert (len(box), box.messages, box.charged) == (3, 3, 16 + 3 * CHARGE)
+    assert not box.full
+    box.put_messages([bytes(900)], [900 + CHARGE], 900 + CHARGE)
+    assert box.full
+    assert take_all(box) == ["first", "second", b"third", bytes(900)]
+    assert (box.charged, box.messages, box.full) == (0, 0, False)

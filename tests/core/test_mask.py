@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from support.build import COMPILED
+from support.build import COMPILED, only_pure
+from wscore import _mask as mask_module
 from wscore._mask import apply_mask, mask_in_python, unmask
 
 KEYS = [
@@ -149,3 +150,11 @@ def test_a_payload_may_be_masked_in_pieces(data: bytes, key: bytes, sizes: list[
         masked += apply_mask(data[done : done + size], key, done & 3)
         done = min(done + size, len(data))
     assert masked == oracle(data, key, 0)
+
+
+@only_pure("native code binds its functions when it is loaded")
+def test_what_was_compiled_is_used_where_it_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mask_module, "_apply_in_c", lambda data, key, phase: data + key + bytes([phase]))
+    monkeypatch.setattr(mask_module, "_unmask_in_c", lambda buffer, start, end: buffer[start:end] + b"!")
+    assert apply_mask(b"abc", b"1234", 2) == b"abc1234\x02"
+    assert unmask(b"keys" + b"load", 4, 8) == b"load!"

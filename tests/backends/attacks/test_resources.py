@@ -86,24 +86,35 @@ def test_five_hundred_connections_are_small_served_and_closed_quickly(backend: s
 def test_ten_thousand_connections_are_small_idle_and_closed_in_time(looping: str) -> None:
     """Needs 10,000 descriptors in this process, and as many in the other."""
     number = 10_000
-    with running(looping, drain=30.0, max_connections=number + 100) as server, within(30):
-        crowd = _open_idle(server, number, _PER_CONNECTION[looping])
-    with crowd:
-        for member in crowd.members:
-            member.answers = True
-        crowd.drive(lambda: all(member.pings for member in crowd.members), timeout=60)
-        used, begun = server.measure()["cpu"], monotonic()
-        crowd.drive(lambda: monotonic() > begun + 20, timeout=60)
-        assert (server.measure()["cpu"] - used) / (monotonic() - begun) <= 0.1
-        for member in crowd.members:
-            member.answers = False
-        with within(10):
-            server.signal(signal.SIGTERM)
-            crowd.drive(lambda: all(member.received for member in crowd.members), timeout=60)
-            for member in crowd.members:
-                member.write(_GOING)
-            crowd.drive(lambda: all(member.ended for member in crowd.members), timeout=60)
-            server.end()
+    with running(looping, drain=30.0, max_connections=number + 100) as server:
+        with within(30):
+            crowd = _open_idle(server, number, _PER_CONNECTION[looping])
+        with crowd:
+            _stay_idle(server, crowd)
+            with within(10):
+                _say_goodbye(server, crowd)
+
+
+def _stay_idle(server: Running, crowd: Crowd) -> None:
+    """Let all be pinged; then look what that costs."""
+    for member in crowd.members:
+        member.answers = True
+    crowd.drive(lambda: all(member.pings for member in crowd.members), timeout=60)
+    used, begun = server.measure()["cpu"], monotonic()
+    crowd.drive(lambda: monotonic() > begun + 20, timeout=60)
+    assert (server.measure()["cpu"] - used) / (monotonic() - begun) <= 0.1
+
+
+def _say_goodbye(server: Running, crowd: Crowd) -> None:
+    """Tell the server to end, and answer it."""
+    for member in crowd.members:
+        member.answers = False
+    server.signal(signal.SIGTERM)
+    crowd.drive(lambda: all(member.received for member in crowd.members), timeout=60)
+    for member in crowd.members:
+        member.write(_GOING)
+    crowd.drive(lambda: all(member.ended for member in crowd.members), timeout=60)
+    server.end()
 
 
 # T-R10: a thread for each connection, and no more than allowed.

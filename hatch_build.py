@@ -33,6 +33,7 @@ COMPILED = (
     "wscore/_codes.py",
     "wscore/_connection.py",
     "wscore/_decoding.py",
+    "wscore/_delivery.py",
     "wscore/_ending.py",
     "wscore/_flood.py",
     "wscore/_frames.py",

@@ -12,7 +12,7 @@ from ._extension import Codec
 from ._violations import Violation
 
 _BLOCK: Final = 4096  # bytes of input in one step
-_STEP: Final = 64 * 1024  # bytes of output in one step
+_STEP: Final = 32 * 1024  # bytes of output in one step
 
 
 @final

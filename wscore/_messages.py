@@ -1,9 +1,9 @@
 """From fragments to messages (RFC 6455 section 5.4): size limits, and text that is valid or fails.
 
-Whole messages: chunks are gathered so that no byte is copied more often than it must be: small ones grow one
-buffer, big ones are kept as they are and joined once. What is kept never exceeds the message limit by more
-than the objects that hold it. A text is checked as it arrives and decoded once, at the end; a text that
-arrived in one piece is only decoded, which checks it, too.
+Whole messages: what comes in pieces grows one buffer, which becomes the message without another copy; a list
+of pieces to be joined would need twice the memory at the end, fresh from the kernel each time. What is kept
+never exceeds the message limit by more than the objects that hold it. A text is decoded as it arrives,
+which checks it; a message that came in one piece needs no buffer.
 
 Streaming: nothing is kept. Each chunk becomes a `Fragment` at once, except for the up to three bytes of a
 code point whose end is still to come. What came before a fault is still given.
@@ -13,6 +13,7 @@ while `decoding` holds, `step` gives more of it. Its size counts decoded; on the
 longer than the limit, as incompressible data is, but no more.
 """
 
+from io import BytesIO, StringIO
 from typing import Final, final
 
 from ._codes import Opcode
@@ -25,7 +26,6 @@ from ._violations import Violation
 
 _WHOLE_LIMIT: Final = 0xFFFF  # bytes; longer messages rarely come in one piece
 _FLUSH: Final = 8  # bytes that each fragment may cost its encoder
-_SMALL: Final = 1024  # from here on a chunk is worth an object of its own
 
 
 @final
@@ -41,7 +41,8 @@ class MessageAssembler:
     """
 
     __slots__ = (
-        "_chunks",
+        "_begun",
+        "_binary",
         "_decoder",
         "_empty_in_a_row",
         "_fragments",
@@ -54,7 +55,7 @@ class MessageAssembler:
         "_max_text",
         "_size",
         "_streaming",
-        "_tail",
+        "_text",
         "_utf8",
         "_wire_size",
         "ready",
@@ -77,8 +78,9 @@ class MessageAssembler:
         self._fragments: int = 0
         self._empty_in_a_row: int = 0
         self._frame_final: bool = False
-        self._chunks: list[bytes] = []
-        self._tail: bytearray = bytearray()
+        self._begun: bool = False  # of the message at hand some payload is kept
+        self._text: StringIO | None = None  # what is kept: both grow in place, and give it away uncopied
+        self._binary: BytesIO | None = None
         self._utf8: Utf8Validator = Utf8Validator()
         self.ready: str | bytes | Fragment | None = None
         self.ready_size: int = 0
@@ -169,13 +171,31 @@ class MessageAssembler:
         self._size += len(chunk)
         if self._streaming:
             return self._stream(chunk, last)
-        if last and not self._chunks and not self._tail:
+        if last and not self._begun:
             return self._finish_whole(chunk)
-        if self._is_text and not self._is_valid(chunk, last):
+        self._begun = not last
+        return self._add_text(chunk, last) if self._is_text else self._add_binary(chunk, last)
+
+    def _add_text(self, chunk: bytes, last: bool) -> bool:
+        """Decode what chunk completes, and keep it; the message is what was kept."""
+        if not self._is_valid(chunk, last):
             return self._fail(Violation.INVALID_UTF8)
-        self._keep(chunk)
+        if self._text is None:
+            self._text = StringIO()
+        self._text.write(self._utf8.text)
         if last:
-            self._finish()
+            self._set_ready(self._text.getvalue(), self._size)
+            self._text = None
+        return True
+
+    def _add_binary(self, chunk: bytes, last: bool) -> bool:
+        """Keep chunk; the message is what was kept."""
+        if self._binary is None:
+            self._binary = BytesIO()
+        self._binary.write(chunk)
+        if last:
+            self._set_ready(self._binary.getvalue(), self._size)
+            self._binary = None
         return True
 
     def _is_valid(self, chunk: bytes, last: bool) -> bool:
@@ -205,25 +225,6 @@ class MessageAssembler:
             return self._fail(Violation.INVALID_UTF8)
         return True
 
-    def _keep(self, chunk: bytes) -> None:
-        if len(chunk) < _SMALL:
-            self._tail += chunk
-            return
-        self._keep_tail()
-        self._chunks.append(chunk)
-
-    def _keep_tail(self) -> None:
-        if self._tail:
-            self._chunks.append(bytes(self._tail))
-            self._tail = bytearray()
-
-    def _finish(self) -> None:
-        """Join what was kept."""
-        self._keep_tail()
-        data = b"".join(self._chunks)
-        self._chunks = []
-        self._set_ready(data.decode("utf-8") if self._is_text else data, len(data))
-
     # The way out.
 
     def _set_ready(self, event: str | bytes | Fragment, size: int) -> None:
@@ -238,8 +239,9 @@ class MessageAssembler:
 
     def forget(self) -> None:
         """Release what is kept of an unfinished message."""
-        self._chunks = []
-        self._tail = bytearray()
+        self._begun = False
+        self._text = None
+        self._binary = None
         self._decoder = None
 
 

@@ -18,7 +18,7 @@ from contextlib import suppress
 from time import monotonic
 from typing import Final, cast, final
 
-from wscore import BatchMode, Closed, Connection, Event, Ping, State, TransportAction
+from wscore import BatchMode, Closed, Connection, Event, Ping, PreparedMessage, State, TransportAction
 from wscore_sockets import drop
 from wscore_tls import NestedTLS, TLSFilter
 
@@ -363,6 +363,16 @@ class Link:
             self._write()
         else:
             self.pump()
+
+    def send(
+        self,
+        message: str | bytes | bytearray | memoryview | PreparedMessage,
+        compress: bool | None,
+        mode: BatchMode,
+    ) -> bool:
+        """Queue a message, and see to it that it leaves; in one call, as there is one for each message."""
+        self.core.send(message, compress)
+        return self.depart(mode)
 
     def depart(self, mode: BatchMode) -> bool:
         """See to it that what was queued leaves; False: whoever sends on should wait for room."""

@@ -116,8 +116,8 @@ class Session(SessionInfo):
             WriteBufferFull: more than `Limits.outbox_limit` bytes wait already.
             ConnectionClosed: the connection has ended.
         """
-        self._core.send(message, compress)
-        return _SENT if self._link.depart(self.batch_mode) else _Room((self._link,))
+        has_room = self._link.send(message, compress, self.batch_mode)
+        return _SENT if has_room else _Room((self._link,))
 
     def send_json(self, value: object, *, compress: bool | None = None) -> Awaitable[None]:
         """Send value as a JSON text; otherwise as `send`."""

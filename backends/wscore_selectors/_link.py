@@ -19,7 +19,7 @@ from socket import SHUT_WR, socket
 from time import monotonic
 from typing import Final, TypeVar, final
 
-from wscore import BatchMode, Closed, Connection, Event, State, TransportAction
+from wscore import BatchMode, Closed, Connection, Event, PreparedMessage, State, TransportAction
 from wscore_sockets import drop, tune
 from wscore_tls import NestedTLS, TLSFilter
 
@@ -342,6 +342,16 @@ class Link:
         self.pump()
 
     # Commands of a session.
+
+    def send(
+        self,
+        message: str | bytes | bytearray | memoryview | PreparedMessage,
+        compress: bool | None,
+        mode: BatchMode,
+    ) -> None:
+        """Queue a message, and see to it that it leaves; in one call, as there is one for each message."""
+        self.core.send(message, compress)
+        self.depart(mode)
 
     def depart(self, mode: BatchMode) -> None:
         """See to it that what was just queued leaves, when mode says."""

@@ -79,8 +79,7 @@ class Session(SessionInfo):
             WriteBufferFull: more than `Limits.outbox_limit` bytes wait already.
             ConnectionClosed: the connection has ended.
         """
-        self._core.send(message, compress)
-        self._link.depart(self.batch_mode)
+        self._link.send(message, compress, self.batch_mode)
 
     def send_json(self, value: object, *, compress: bool | None = None) -> None:
         """Send value as a JSON text; otherwise as `send`."""

@@ -30,7 +30,7 @@ STAGES: Final[dict[str, str]] = {
     "the opening handshake": "_url _origin _handshake _head _negotiation _client_handshake"
     " _server_handshake _opening",
     "compression": "_decoding _deflate",
-    "the application's side": "_endpoint _delivery",
+    "the application's side": "_endpoint _story _delivery",
 }
 # What can be left out until its stage has come: the caller goes on without it.
 LATER: Final[dict[str, str]] = {

@@ -58,6 +58,8 @@ COMPILED = (
     "wscore/_watch.py",
     "wscore_asyncio/_link.py",
     "wscore_selectors/_link.py",
+    "wscore_selectors/_loop.py",
+    "wscore_selectors/_reactor.py",
     "wscore_selectors/_timers.py",
 )
 GROUP = "wscore._compiled"  # the one library that all of these share

@@ -698,7 +698,7 @@ class Connection:
     def _receive_pong(self, payload: bytes) -> None:
         """Act on a pong; one that nobody asked for counts as flood (RFC 6455 section 5.5.3)."""
         self._stats.pongs_received += 1
-        ping = self._watch.keepalive.receive_pong(payload, self._now)
+        ping = self._watch.receive_pong(payload, self._now)
         if ping is None and not self._budget.spend(self._now):
             self._fail(Violation.CONTROL_FLOOD)
         elif self._config.control_events and (ping is None or not ping.automatic):

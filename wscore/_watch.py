@@ -14,7 +14,7 @@ from enum import Enum
 from typing import Final, assert_never, final
 
 from ._config import Timeouts
-from ._keepalive import Keepalive
+from ._keepalive import Keepalive, Ping
 from ._lifecycle import State
 from ._timers import Timer, TimerTable
 
@@ -118,6 +118,13 @@ class Watch:
         if keepalive.unsent and keepalive.note_given(now, paused=paused) and state is State.OPEN:
             self._ping_moved = now
             self._arm(Timer.PONG, now, self._timeouts.pong)
+
+    def receive_pong(self, payload: bytes, now: float) -> Ping | None:
+        """Match a pong; return the ping that it answers, None: nobody asked."""
+        ping = self.keepalive.receive_pong(payload, now)
+        if ping is not None and ping.automatic:
+            self._timers.disarm(Timer.PONG)  # it would find nothing amiss, but an idle connection would wake
+        return ping
 
     def note_ending(self, now: float, *, state: State, half_close_missing: bool) -> None:
         """Give what is left of the end its deadline, if it has none; for calls that know the time."""

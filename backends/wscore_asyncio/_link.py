@@ -22,9 +22,13 @@ from wscore import BatchMode, Closed, Connection, Event, Ping, PreparedMessage, 
 from wscore_sockets import drop
 from wscore_tls import NestedTLS, TLSFilter
 
+TAKEN_AT_ONCE: Final = 250
 _EVENTS_AT_ONCE: Final = 1000
+_LATE: Final = 0.05  # seconds: the loop was busy with something else when a timer should have fired
 _READ_FIRST: Final = 0.001  # seconds: what has arrived may be what a timer waits for
 _LOOK_EVERY: Final = 1.0  # seconds: how often to look whether output moves that the kernel has no room for
+_AUTO: Final = BatchMode.AUTO
+_OPEN: Final = State.OPEN
 _JOIN_BELOW: Final = 128 * 1024  # bytes; bigger output is not worth a copy to save a system call
 
 
@@ -39,6 +43,7 @@ class Link:
         on_over: called when the transport is gone.
         error: what TLS or the socket raised when the connection was lost, or None.
         corked: output is held until the application flushes.
+        in_a_row: how many events whoever receives has taken since the loop had its turn.
         lingers_since: when FIN was sent; from then on only the peer's FIN is waited for.
         reader: done when there may be an event; None: nobody waits for one.
         pings: those whose pongs are waited for, and what is done when they come.
@@ -48,6 +53,7 @@ class Link:
     __slots__ = (
         "__weakref__",
         "_deadline",
+        "_ended",
         "_full",
         "_left_over",
         "_looked_at",
@@ -66,6 +72,7 @@ class Link:
         "corked",
         "deliver",
         "error",
+        "in_a_row",
         "lingers_since",
         "on_over",
         "on_writable",
@@ -84,6 +91,8 @@ class Link:
         self.error: Exception | None = None
         self.corked = False
         self.lingers_since: float | None = None
+        self.in_a_row = 0
+        self._ended = False  # `Closed` has been taken
         self._loop = loop
         self._tls = tls
         self._transport: asyncio.Transport | None = None
@@ -197,7 +206,8 @@ class Link:
             if self.deliver is not None:
                 self._deliver()
             self._write()
-            self._act()
+            if self.core.state is not _OPEN:
+                self._act()
         finally:
             self._pumping = False
         self._set_reading()
@@ -324,14 +334,16 @@ class Link:
         self._timer = self._loop.call_later(max(deadline - monotonic(), 0.0), self._time_is_up)
 
     def _time_is_up(self) -> None:
-        """Let the loop read first: after a long stall there may be input that is older than the deadline."""
+        """Let the loop read first if it comes late: there may be input that is older than the deadline."""
         self._look_at_progress()
-        deadline = self.core.next_deadline()
-        if deadline is not None and deadline <= monotonic():
-            self._timer = self._loop.call_later(_READ_FIRST, self._keep_time)
-        else:
+        deadline, now = self.core.next_deadline(), monotonic()
+        if deadline is None or deadline > now:
             self._timer = None
             self._set_timer()
+        elif deadline > now - _LATE:
+            self._keep_time()
+        else:
+            self._timer = self._loop.call_later(_READ_FIRST, self._keep_time)
 
     def _keep_time(self) -> None:
         self._timer = None
@@ -379,7 +391,7 @@ class Link:
         if not self.core.writable:
             self.flush()
             return False
-        if mode is BatchMode.AUTO:
+        if mode is _AUTO:
             self.corked = False  # it may have been ON
             self.pump_soon()
         elif mode is BatchMode.ON:
@@ -399,6 +411,11 @@ class Link:
         self.pump()
 
     @property
+    def is_quiet(self) -> bool:
+        """Whether the connection is open and nothing waits for the peer."""
+        return self.core.state is _OPEN and not self.core.buffered_amount
+
+    @property
     def is_attached(self) -> bool:
         """Whether there has been a transport, which then owns the socket."""
         return self._transport is not None
@@ -416,12 +433,25 @@ class Link:
             self._reset(self._transport)
         self.pump()
 
+    def take_at_once(self) -> Event | None:
+        """Take an event, unless so many were taken in a row that others should have their turn first."""
+        if self.in_a_row == TAKEN_AT_ONCE:
+            return None
+        self.in_a_row += 1
+        return self.take()
+
     def take(self) -> Event | None:
-        """Take an event; whatever became possible by that is done."""
+        """Take an event, and do what became possible by that; after the last one, that one again."""
+        event = self.core.closed if self._ended else self._take()
+        if event.__class__ is Closed:
+            self._ended = True
+        return event
+
+    def _take(self) -> Event | None:
         core = self.core
         if self._reading:
             event = core.next_event()
-            if core.state is not State.OPEN and not isinstance(event, (str, bytes)):
+            if core.state is not _OPEN and not isinstance(event, (str, bytes)):
                 self.pump()  # taking the peer's Close lets the answer out
             return event
         before = core.buffered_amount

@@ -13,8 +13,8 @@ from time import monotonic
 from typing import Any, Final, Self, Unpack, final
 
 from wscore import (
+    BatchMode,
     CloseCode,
-    Closed,
     ConnectionClosed,
     Event,
     Fragment,
@@ -37,22 +37,32 @@ from wscore.policy import (
     whole,
 )
 
-from ._link import Link
+from ._link import TAKEN_AT_ONCE, Link
 from ._waiting import for_events, for_pong, for_room, until_over
 
 log = logging.getLogger("wscore_asyncio")
 
 _PING_TIMEOUT: Final = 20.0
-_EVENTS_AT_ONCE: Final = 250
+_AT_ONCE: Final = BatchMode.OFF
+
+
+@final
+class _Sent:
+    """What `send` returns when there is room: awaiting it takes no time."""
+
+    __slots__ = ()
+
+    def __await__(self) -> Generator[Any, None, None]:
+        return iter(())  # type: ignore[return-value]  # await asks for no more, and a generator costs more
 
 
 @final
 class _Room:
-    """What `send` and `broadcast` return: awaiting it waits until these links have room; none: no time."""
+    """What `send` and `broadcast` return else: awaiting it waits until these links have room."""
 
     __slots__ = ("_links",)
 
-    def __init__(self, links: Sequence[Link] = ()) -> None:
+    def __init__(self, links: Sequence[Link]) -> None:
         self._links = links
 
     def __await__(self) -> Generator[Any, None, None]:
@@ -60,7 +70,7 @@ class _Room:
             yield from for_room(link).__await__()
 
 
-_SENT: Final = _Room()
+_SENT: Final[Awaitable[None]] = _Sent()
 
 
 @final
@@ -73,14 +83,12 @@ class Session(SessionInfo):
         claimed: an endpoint gets the events.
     """
 
-    __slots__ = ("__weakref__", "_ended", "_in_parts", "_link", "_receiving", "_streak", "claimed", "task")
+    __slots__ = ("__weakref__", "_in_parts", "_link", "_receiving", "claimed", "task")
 
     def __init__(self, link: Link, **facts: Unpack[SessionFacts]) -> None:
         super().__init__(link.core, **facts)
         self._link = link
         self._receiving = False
-        self._ended = False  # the Closed event has been taken
-        self._streak = 0  # events taken since the loop had its turn
         self._in_parts: asyncio.Lock | None = None  # held while a message is sent in parts
         self.claimed = False
         link.on_writable = self.note_room
@@ -162,11 +170,15 @@ class Session(SessionInfo):
 
     def take_broadcast(self, message: PreparedMessage, now: float) -> Link | None:
         """Take a message of `broadcast`; return where whoever sends it should wait for room."""
-        outcome = self._offer(message, now)
-        if outcome.is_queued:
-            self._link.flush()
-        waits = outcome is Offered.FULL and self.slow_consumer is SlowConsumer.WAIT
-        return self._link if waits else None
+        link = self._link
+        if self._backlog is None and link.is_quiet:  # the usual case, in one call
+            full = not link.send(message, None, _AT_ONCE)
+        else:
+            outcome = self._offer(message, now)
+            if outcome.is_queued:
+                link.flush()
+            full = outcome is Offered.FULL
+        return link if full and self.slow_consumer is SlowConsumer.WAIT else None
 
     def note_room(self, tell: Callable[[], None] | None = None) -> None:
         """Go on with what waited for room; then tell whoever else waits, if there is any left."""
@@ -210,7 +222,8 @@ class Session(SessionInfo):
             ConnectionClosed: there will be no more messages.
             LocalProtocolError: another task is receiving on this session; it streams: use `recv_fragment`.
         """
-        return whole(await self._next_message())
+        message = self._message_at_once()
+        return whole(await self._next_message() if message is None else message)
 
     async def recv_json(self) -> Any:
         """Receive the next message as JSON.
@@ -231,9 +244,25 @@ class Session(SessionInfo):
 
     async def _next_message(self) -> Received:
         """Receive the next message, or part of one."""
-        while (message := received(await self.next_event())) is None:
-            pass
+        message = self._message_at_once()
+        while message is None:
+            message = received(await self.await_event())
         return message
+
+    def _message_at_once(self) -> Received | None:
+        """Return the next message if it is here and others have had their turn: then no coroutine is needed.
+
+        Raises:
+            ConnectionClosed, LocalProtocolError: as `recv`.
+        """
+        if self._receiving or self.claimed:
+            raise _somebody_else()
+        while (event := self._link.take_at_once()) is not None:
+            if isinstance(event, (str, bytes)):
+                return event
+            if (message := received(event)) is not None:
+                return message
+        return None
 
     async def next_event(self) -> Event:
         """Receive the next event of any kind; after the end, `Closed` again and again.
@@ -242,35 +271,25 @@ class Session(SessionInfo):
             LocalProtocolError: another task is receiving on this session, or an endpoint is.
         """
         if self._receiving or self.claimed:
-            raise LocalProtocolError("somebody else is receiving on this session")
+            raise _somebody_else()
         return await self.await_event()
 
     async def await_event(self) -> Event:
         """Receive the next event; for the one who does."""
-        self._streak += 1
-        if self._streak < _EVENTS_AT_ONCE:
-            event = self._take_event()
-            if event is not None:
-                return event
+        link = self._link
+        event = link.take_at_once()
+        if event is not None:
+            return event
         self._receiving = True
         try:
-            if self._streak >= _EVENTS_AT_ONCE:
+            if link.in_a_row == TAKEN_AT_ONCE:
                 await asyncio.sleep(0)  # there may be more; others have their turn first
-            self._streak = 0
-            while (event := self._take_event()) is None:
-                await for_events(self._link)
+            link.in_a_row = 0
+            while (event := link.take()) is None:
+                await for_events(link)
             return event
         finally:
             self._receiving = False
-
-    def _take_event(self) -> Event | None:
-        """Take an event from the core; once it has none left, what ended it."""
-        if self._ended:
-            return self._core.closed
-        event = self._link.take()
-        if isinstance(event, Closed):
-            self._ended = True
-        return event
 
     def __aiter__(self) -> Self:
         """Iterate over messages until the close handshake is complete."""
@@ -283,7 +302,8 @@ class Session(SessionInfo):
             ConnectionClosed: the connection ended without a close handshake.
         """
         try:
-            return await self.recv()
+            message = self._message_at_once()
+            return whole(await self._next_message() if message is None else message)
         except ConnectionClosed as end:
             if end.closed.clean:
                 raise StopAsyncIteration from None
@@ -337,6 +357,10 @@ class Session(SessionInfo):
         await self.close(CloseCode.NORMAL_CLOSURE if error is None else CloseCode.INTERNAL_ERROR)
         if self.task is not None and self.task is not asyncio.current_task():
             await asyncio.wait([self.task])  # until on_close has returned
+
+
+def _somebody_else() -> LocalProtocolError:
+    return LocalProtocolError("somebody else is receiving on this session")
 
 
 async def _each(parts: Iterable[Part] | AsyncIterable[Part]) -> AsyncGenerator[Part, None]:

@@ -26,6 +26,7 @@ from wscore_tls import NestedTLS, TLSFilter
 from ._loop import READ, WRITE, Loop
 from ._timers import TimerHandle
 
+_LATE: Final = 0.05  # seconds: the loop was busy with something else when a timer should have fired
 _READ_SIZE: Final = 65536
 _EVENTS_AT_ONCE: Final = 1000
 _BUFFERS_AT_ONCE: Final = 64  # well below IOV_MAX everywhere
@@ -329,14 +330,15 @@ class Link:
         self._timer = self._loop.call_at(deadline, self._time_is_up)
 
     def _time_is_up(self) -> None:
-        """Let timers fire; what has arrived, or found room, may be what they wait for."""
+        """Let timers fire; if they come late, what has arrived, or found room, may be what they wait for."""
         self._timer, self._timer_at = None, inf
-        deadline = self.core.next_deadline()
-        if deadline is not None and deadline <= monotonic():
-            self._write_rest()
-            if self.core.wants_read:
-                self._read()
-            elif self._write_failed:
+        deadline, now = self.core.next_deadline(), monotonic()
+        if deadline is not None and deadline <= now:
+            if deadline <= now - _LATE:
+                self._write_rest()
+                if self.core.wants_read:
+                    self._read()
+            if self._write_failed and not self.core.wants_read:
                 self._lose(ConnectionError("the peer is gone"))  # nobody will read that it is
             self._uncorked_by(partial(self.core.handle_deadline, monotonic()))
         self.pump()
@@ -377,6 +379,11 @@ class Link:
             self._settle()
             if self.core.state is not _OPEN:
                 self._loop.pump_soon(self)
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether the connection is open and nothing waits for the peer."""
+        return self.core.state is _OPEN and not self.core.buffered_amount
 
     def pump_soon(self) -> None:
         """Pump when the others had their turn."""

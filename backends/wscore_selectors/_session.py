@@ -8,13 +8,15 @@ import logging
 from collections.abc import Callable, Iterable
 from functools import partial
 from time import monotonic
-from typing import Any, Unpack, final
+from typing import Any, Final, Unpack, final
 
 from wscore import BatchMode, CloseCode, Delivery, Endpoint, Opened, Ping, PreparedMessage
 from wscore.policy import InParts, Part, SessionFacts, SessionInfo, encode_json, may_send, prepare
 
 from ._link import Link
 from ._loop import log
+
+_AUTO: Final = BatchMode.AUTO
 
 
 @final
@@ -130,8 +132,10 @@ class Session(SessionInfo):
 
     def take_broadcast(self, message: PreparedMessage, now: float) -> None:
         """Take a message of `broadcast`."""
-        if self._offer(message, now).is_queued:
-            self._link.depart(BatchMode.AUTO)
+        if self._backlog is None and self._link.is_quiet:
+            self._link.send(message, None, _AUTO)  # the usual case, in one call
+        elif self._offer(message, now).is_queued:
+            self._link.depart(_AUTO)
 
     def flush(self) -> None:
         """Write what was held back."""

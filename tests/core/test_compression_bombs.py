@@ -124,11 +124,11 @@ def test_the_work_is_bounded_by_the_limit(limit: int, monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(DeflateCodec, "decode", counted)
     assert_too_big(received(connection(limit), *in_one_frame()))
-    assert steps <= limit / (64 * KIB) + 3
+    assert steps <= limit / (32 * KIB) + 3
     steps = 0
     assert_too_big(received(connection(limit), *in_fragments()))
     # A fragment of 1,000 bytes stands for a mebibyte: no more fragments are looked at than it takes.
-    assert steps <= limit / (64 * KIB) + 6
+    assert steps <= limit / (32 * KIB) + 6
 
 
 def test_many_connections_hold_no_more_than_their_contexts() -> None:

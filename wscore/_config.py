@@ -109,7 +109,7 @@ class Timeouts:
         open: the whole opening handshake, name resolution, TCP and TLS included. Timer.OPEN.
         close: our Close until the end of TCP; output that still moves may delay it to three times
             as long. None: a peer that does not answer is waited for without end. Timer.CLOSE.
-        keepalive: silence of the peer after which it is pinged. Timer.KEEPALIVE.
+        keepalive: silence of the peer after which it is pinged; 15/16 of it count as such. Timer.KEEPALIVE.
         pong: further silence after that ping which ends the connection with 1006. Timer.PONG.
         idle: no message either way: close with 1001. Timer.IDLE.
         lifetime: age at which the connection is closed with 1001. Timer.LIFETIME.

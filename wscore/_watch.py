@@ -21,6 +21,7 @@ from ._timers import Timer, TimerTable
 _ANSWER_WITHIN: Final = 1.0  # seconds that a peer's Close may wait behind unread messages
 _LINGER_WITHOUT_HALF_CLOSE: Final = 1.0  # seconds to discard input after a failure, where FIN cannot be sent
 
+_ALMOST: Final = 15 / 16  # of the keepalive timeout
 _PATIENCE: Final = 3  # times the close timeout that moving output may delay the end
 
 _UNTIL_THE_END: Final = (Timer.OPEN, Timer.KEEPALIVE, Timer.PONG, Timer.IDLE, Timer.LIFETIME)
@@ -191,16 +192,19 @@ class Watch:
                 assert_never(timer)
 
     def _judge_silence(self, now: float, *, paused: bool) -> Verdict:
-        """Ping a silent peer, unless the last ping is still on its way or waits for its answer."""
-        keepalive = self.keepalive
+        """Ping a silent peer, unless the last ping is still on its way or waits for its answer.
+
+        Almost silent for so long is enough: an idle peer's last byte is the end of its pong, a little younger
+        than the timer, which would fire twice for every ping.
+        """
+        keepalive, timeout = self.keepalive, self._timeouts.keepalive or 0.0
         last = now if paused else keepalive.last_byte
-        verdict = self._unless_later(Timer.KEEPALIVE, now, last, self._timeouts.keepalive, Verdict.PING)
-        if verdict is Verdict.PING:
-            self._arm(Timer.KEEPALIVE, now, self._timeouts.keepalive)
-            unanswered = self._timers.is_armed(Timer.PONG) and not keepalive.answered
-            if unanswered or keepalive.ping_waits:
-                return Verdict.WAIT
-        return verdict
+        if last + timeout * _ALMOST > now:
+            self._timers.arm(Timer.KEEPALIVE, last + timeout)
+            return Verdict.WAIT
+        self._timers.arm(Timer.KEEPALIVE, now + timeout)
+        unanswered = self._timers.is_armed(Timer.PONG) and not keepalive.answered
+        return Verdict.WAIT if unanswered or keepalive.ping_waits else Verdict.PING
 
     def _judge_pong(self, now: float, *, paused: bool) -> Verdict:
         """A silent peer is gone, unless we did not listen or our ping may still be on its way."""

@@ -24,6 +24,7 @@ from wscore_tls import NestedTLS, TLSFilter
 
 TAKEN_AT_ONCE: Final = 250
 _EVENTS_AT_ONCE: Final = 1000
+_READ_SIZE: Final = 64 * 1024
 _LATE: Final = 0.05  # seconds: the loop was busy with something else when a timer should have fired
 _READ_FIRST: Final = 0.001  # seconds: what has arrived may be what a timer waits for
 _LOOK_EVERY: Final = 1.0  # seconds: how often to look whether output moves that the kernel has no room for
@@ -119,6 +120,8 @@ class Link:
         transport = cast(asyncio.Transport, transport)  # uvloop's own are no subclasses
         self._transport = transport
         transport.set_write_buffer_limits(high=0)
+        if hasattr(transport, "max_size"):
+            transport.max_size = _READ_SIZE  # asyncio's own: so little that no read asks the kernel for memory
         if self.core.state is State.CLOSED:  # it was aborted before it began
             transport.abort()
         self.pump()

@@ -266,7 +266,8 @@ SILENCES: dict[str, tuple[Marks, bool, Verdict, Armed]] = {
     # marks; do we not read: verdict and what is armed when KEEPALIVE (20) fires at 20
     "silence": (nothing, False, Verdict.PING, {Timer.KEEPALIVE: 40.0}),
     "a byte in between": (byte(12.5), False, Verdict.WAIT, {Timer.KEEPALIVE: 32.5}),
-    "a byte just after": (byte(0.001), False, Verdict.WAIT, {Timer.KEEPALIVE: 20.001}),
+    "a byte just after": (byte(1.25), False, Verdict.PING, {Timer.KEEPALIVE: 40.0}),  # 15/16 are enough
+    "a byte not just after": (byte(1.251), False, Verdict.WAIT, {Timer.KEEPALIVE: 21.251}),
     "a byte in time": (byte(20.0), False, Verdict.WAIT, {Timer.KEEPALIVE: 40.0}),
     "messages of our own": (
         noting(data(12.5), progress(12.5)),

@@ -121,7 +121,7 @@ class Link:
         self._transport = transport
         transport.set_write_buffer_limits(high=0)
         if hasattr(transport, "max_size"):
-            transport.max_size = _READ_SIZE  # asyncio's own: so little that no read asks the kernel for memory
+            transport.max_size = _READ_SIZE  # asyncio's: no read asks the kernel for memory
         if self.core.state is State.CLOSED:  # it was aborted before it began
             transport.abort()
         self.pump()

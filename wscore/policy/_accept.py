@@ -2,10 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Final
 
 from wscore._endpoint import Handler
 from wscore._handshake import HeadersLike
+
+_NONE: Final[Mapping[str, str | int]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,4 +27,4 @@ class Accept:
     subprotocol: str | None = None
     headers: HeadersLike = ()
     user: Any = None
-    path_parameters: Mapping[str, str | int] = field(default_factory=dict)
+    path_parameters: Mapping[str, str | int] = field(default_factory=lambda: _NONE)

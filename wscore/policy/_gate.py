@@ -31,6 +31,7 @@ ProcessRequestAwaiting: TypeAlias = Callable[[Request], Verdict | Awaitable[Verd
 Report: TypeAlias = Callable[[str, BaseException | None], object]
 
 _UPGRADE_REQUIRED: Final = Response(426, (), b"this is a WebSocket server\n")
+_PLAIN_YES: Final = Accept()
 _CLOSING: Final = Response(503, [("Retry-After", "1")], b"the server is shutting down\n")
 SERVER_FULL: Final = Response(503, [("Retry-After", "5")], b"the server has no room for more connections\n")
 _BROKEN: Final = Response(500, (), b"internal error\n")
@@ -74,6 +75,7 @@ class Gate:
             raise TypeError("expected several subprotocols or hosts, not one string")
         self._handler = handler
         self.config = _common_config(handler, config, chosen_later=process_request is not None)
+        self._usual = Accept(handler=None if isinstance(handler, Router) else handler)
         self._subprotocols = tuple(subprotocols)
         self._process_request = process_request
         self.asks = process_request is not None
@@ -146,14 +148,14 @@ class Gate:
             return self._broken("process_request must return an Accept, a Response or None", None)
         if not request.is_upgrade:
             return _UPGRADE_REQUIRED
-        return self._find_handler(request, result or Accept())
+        return self._find_handler(request, result or _PLAIN_YES)
 
     def _find_handler(self, request: Request, accept: Accept) -> Verdict:
         """Fill in what serves the connection."""
         if accept.handler is not None:
             return self._check_chosen(accept, accept.handler)
         if not isinstance(self._handler, Router):
-            return replace(accept, handler=self._handler)
+            return self._usual if accept is _PLAIN_YES else replace(accept, handler=self._handler)
         route = self._handler.match(request.target.partition("?")[0])
         if route is None:
             return _NOT_FOUND

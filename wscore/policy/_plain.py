@@ -2,6 +2,7 @@
 
 from inspect import iscoroutinefunction
 from typing import Final
+from weakref import WeakKeyDictionary
 
 from wscore._endpoint import Endpoint, EndpointFactory, Handler
 
@@ -16,10 +17,19 @@ _HOOKS: Final = (
     "on_ping",
     "on_pong",
 )
+_CLASSES: Final[WeakKeyDictionary[type[Endpoint], bool]] = WeakKeyDictionary()
 
 
 def awaits(endpoint: Endpoint) -> bool:
     """Tell whether an endpoint has hooks that must be awaited."""
+    kind, own = type(endpoint), getattr(endpoint, "__dict__", ())
+    known = _CLASSES.get(kind)
+    if known is None:  # to look at all hooks of every connection would take a part of its handshake's time
+        known = _CLASSES[kind] = _has_coroutines(kind)
+    return known or (any(name in own for name in _HOOKS) and _has_coroutines(endpoint))
+
+
+def _has_coroutines(endpoint: Endpoint | type[Endpoint]) -> bool:
     return any(iscoroutinefunction(getattr(endpoint, name, None)) for name in _HOOKS)
 
 

@@ -5,13 +5,13 @@ leaves a mark, and a timer that fires looks at its mark and acts, or is armed ag
 connection costs nothing here, and a backend re-arms its own timer about once per timeout.
 """
 
-from enum import IntEnum
+from enum import Enum
 from typing import Final, final
 
 _NEVER: Final = float("inf")
 
 
-class Timer(IntEnum):
+class Timer(Enum):
     """Why a deadline exists; the value is its place in the table and the order of simultaneous firing."""
 
     OPEN = 0  # from construction until the opening handshake is over
@@ -38,12 +38,12 @@ class TimerTable:
 
     def arm(self, timer: Timer, deadline: float) -> None:
         """Let timer fire at deadline, whatever was set before."""
-        self._deadlines[timer] = deadline
+        self._deadlines[timer.value] = deadline
         self._next = min(self._deadlines)
 
     def disarm(self, timer: Timer) -> None:
         """Forget timer; harmless when it is not armed."""
-        self._deadlines[timer] = _NEVER
+        self._deadlines[timer.value] = _NEVER
         self._next = min(self._deadlines)
 
     def disarm_all(self) -> None:
@@ -53,7 +53,7 @@ class TimerTable:
 
     def is_armed(self, timer: Timer) -> bool:
         """Tell whether timer will fire."""
-        return self._deadlines[timer] != _NEVER
+        return self._deadlines[timer.value] != _NEVER
 
     def next_deadline(self) -> float | None:
         """Return the earliest deadline, or None when nothing is armed."""

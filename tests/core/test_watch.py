@@ -27,6 +27,7 @@ from support.watching import (
     watch,
 )
 from wscore._config import Timeouts
+from wscore._keepalive import Ping
 from wscore._lifecycle import State
 from wscore._timers import TIMERS, Timer
 from wscore._watch import Verdict, Watch
@@ -166,6 +167,35 @@ def test_an_end_has_a_deadline_of_its_own(
     watched.note_ending(10.5, state=State.LOCAL_CLOSING, half_close_missing=False)
     expected = expected or ({} if timeout is None else {Timer.CLOSE: 10.5 + timeout})
     assert armed(watched) == expected  # the first one counts
+
+
+@pytest.mark.parametrize(
+    ("automatic", "payload", "answered", "expected"),
+    [
+        (True, b"ping", True, {Timer.WRITE_STALL: 30.0}),  # nothing left to wake up for
+        (True, b"other", False, {Timer.PONG: 10.0, Timer.WRITE_STALL: 30.0}),
+        (False, b"ping", True, {Timer.WRITE_STALL: 30.0}),
+    ],
+)
+def test_the_pong_of_keepalives_own_ping_ends_the_wait_for_it(
+    automatic: bool, payload: bytes, answered: bool, expected: Armed
+) -> None:
+    watched = watch(pong=10, write_stall=30)
+    send_ping(watched, automatic=automatic)
+    give(watched, 0.0)
+    ping = watched.receive_pong(payload, 1.5)
+    assert (ping is not None, ping and ping.latency) == (answered, 1.5 if answered else None)
+    assert armed(watched) == expected
+
+
+def test_the_pong_of_an_applications_ping_leaves_keepalives_wait_alone() -> None:
+    watched = watch(pong=10)
+    watched.keepalive.remember(Ping(b"theirs", automatic=False))
+    send_ping(watched)
+    give(watched, 0.0)
+    ping = watched.receive_pong(b"theirs", 1.0)
+    assert ping is not None and ping.latency == 1.0
+    assert armed(watched)[Timer.PONG] == 10.0
 
 
 def test_when_the_end_begins_only_output_is_watched_further() -> None:

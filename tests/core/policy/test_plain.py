@@ -60,3 +60,17 @@ def test_a_coroutine_function_is_refused(handler: Any) -> None:
 )
 def test_an_endpoint_awaits_if_one_of_its_hooks_must_be_awaited(endpoint: Endpoint, expected: bool) -> None:
     assert awaits(endpoint) is expected
+
+
+def test_an_instance_may_have_a_hook_that_its_class_has_not() -> None:
+    endpoint, other = Plain(), Plain()
+    endpoint.on_pong = awaited  # type: ignore[attr-defined]
+    assert awaits(endpoint)
+    assert not awaits(other)
+    other.on_ping = plain  # type: ignore[attr-defined]
+    assert not awaits(other)
+
+
+def test_a_class_is_looked_at_once() -> None:
+    assert awaits(Awaited()) is awaits(Awaited()) is True
+    assert awaits(Plain()) is awaits(Plain()) is False

@@ -12,7 +12,6 @@ the sending direction alone, and hides how much waits.
 """
 
 import asyncio
-import ssl
 from collections.abc import Callable
 from contextlib import suppress
 from time import monotonic
@@ -20,7 +19,7 @@ from typing import Final, cast, final
 
 from wscore import BatchMode, Closed, Connection, Event, Ping, PreparedMessage, State, TransportAction
 from wscore_sockets import drop
-from wscore_tls import NestedTLS, TLSFilter
+from wscore_tls import NestedTLS, TLSFilter, pass_input, pass_output
 
 TAKEN_AT_ONCE: Final = 250
 _EVENTS_AT_ONCE: Final = 1000
@@ -133,7 +132,7 @@ class Link:
         if self._tls is None:
             self.core.receive_data(data, now)
         else:
-            self._take_ciphertext(self._tls, data, now)
+            self._decrypt(self._tls, data, now)
         if self.corked and self.core.buffered_amount > before:
             self.corked = False  # the connection itself must write; what is held goes along
         self.pump()
@@ -144,7 +143,7 @@ class Link:
         if self._tls is None:
             self.core.receive_eof(now)
         else:
-            self._take_ciphertext(self._tls, b"", now)
+            self._decrypt(self._tls, b"", now)
         self.pump()
         return True
 
@@ -173,18 +172,10 @@ class Link:
         self._stuck = False
         self.pump()
 
-    def _take_ciphertext(self, tls: TLSFilter | NestedTLS, data: bytes, now: float) -> None:
-        """Pass input through TLS; b"" says that the stream has ended."""
-        try:
-            for piece in tls.receive_data(data) if data else tls.receive_eof():
-                self.core.receive_data(piece, now)
-            failed = tls.error
-        except ssl.SSLError as error:
-            failed = error
+    def _decrypt(self, tls: TLSFilter | NestedTLS, data: bytes, now: float) -> None:
+        failed = pass_input(tls, data, self.core, now)
         if failed is not None:
             self._note(failed)
-        if tls.eof or failed is not None:
-            self.core.receive_eof(now)
 
     def _note(self, error: Exception) -> None:
         """Keep the first error: what follows is its consequence."""
@@ -248,7 +239,7 @@ class Link:
         while not self._stuck and not self.corked:
             pieces = self.core.data_to_send(monotonic())
             if self._tls is not None:
-                pieces = self._encrypt(self._tls, pieces)
+                pieces = pass_output(self._tls, pieces)
             if not pieces or self._write_ended:
                 return
             if len(pieces) == 1:
@@ -261,12 +252,6 @@ class Link:
             if self._stuck:
                 self._left_over = transport.get_write_buffer_size()
                 self._looked_at = monotonic()
-
-    def _encrypt(self, tls: TLSFilter | NestedTLS, pieces: list[bytes]) -> list[bytes]:
-        if pieces:
-            tls.send(b"".join(pieces))
-        encrypted = tls.data_to_send()
-        return [encrypted] if encrypted else []
 
     def _act(self) -> None:
         """Do to the transport what the core asks for."""

@@ -10,7 +10,6 @@ deadline moves away: when it fires early, it looks again.
 A failed write is not the end: what the peer sent before it left can still be read, and there will be the end.
 """
 
-import ssl
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
@@ -21,7 +20,7 @@ from typing import Final, TypeVar, final
 
 from wscore import BatchMode, Closed, Connection, Event, PreparedMessage, State, TransportAction
 from wscore_sockets import drop, tune
-from wscore_tls import NestedTLS, TLSFilter
+from wscore_tls import NestedTLS, TLSFilter, pass_input, pass_output
 
 from ._loop import READ, WRITE, Loop
 from ._timers import TimerHandle
@@ -136,7 +135,9 @@ class Link:
         """Hand input to the core, through TLS if there is TLS; b"" says that the stream has ended."""
         now = monotonic()
         if self._tls is not None:
-            self._take_ciphertext(self._tls, data, now)
+            failed = pass_input(self._tls, data, self.core, now)
+            if failed is not None:
+                self._note(failed)
         elif data:
             self.core.receive_data(data, now)
         else:
@@ -149,19 +150,6 @@ class Link:
         if self.core.buffered_amount > before:
             self.corked = False
         return result
-
-    def _take_ciphertext(self, tls: TLSFilter | NestedTLS, data: bytes, now: float) -> None:
-        """Pass input through TLS."""
-        try:
-            for piece in tls.receive_data(data) if data else tls.receive_eof():
-                self.core.receive_data(piece, now)
-            failed = tls.error
-        except ssl.SSLError as error:
-            failed = error
-        if failed is not None:
-            self._note(failed)
-        if tls.eof or failed is not None:
-            self.core.receive_eof(now)
 
     def _note(self, error: Exception) -> None:
         """Keep the first error: what follows is its consequence."""
@@ -216,17 +204,11 @@ class Link:
         while not self._unsent and not self.corked:
             pieces: Sequence[bytes] = self.core.data_to_send(monotonic())
             if self._tls is not None:
-                pieces = self._encrypt(self._tls, pieces)
+                pieces = pass_output(self._tls, pieces)
             if not pieces:
                 return
             if not self._write_failed and not self._write_ended and not self.over:
                 self._send(pieces)
-
-    def _encrypt(self, tls: TLSFilter | NestedTLS, pieces: Sequence[bytes]) -> Sequence[bytes]:
-        if pieces:
-            tls.send(b"".join(pieces))
-        encrypted = tls.data_to_send()
-        return [encrypted] if encrypted else []
 
     def _send(self, pieces: Sequence[bytes | memoryview]) -> int:
         """Write once; what there was no room for is kept. Return how many bytes there was room for."""

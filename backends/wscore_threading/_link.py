@@ -16,14 +16,13 @@ Deadlines belong to the housekeeper (see there), which also reads for sessions t
 the kernel is woken in one way only: by shutting the socket down.
 """
 
-import ssl
 import threading
 from collections.abc import Callable, Sequence
 from time import monotonic
 from typing import final
 
 from wscore import Connection, Event, State, TransportAction
-from wscore_tls import NestedTLS, TLSFilter
+from wscore_tls import NestedTLS, TLSFilter, pass_input, pass_output
 
 from ._wire import Wire
 
@@ -151,7 +150,9 @@ class Link:
             now = monotonic()
             before = self.core.buffered_amount
             if self._tls is not None:
-                self._take_ciphertext(self._tls, data, now)
+                failed = pass_input(self._tls, data, self.core, now)
+                if failed is not None:
+                    self._note(failed)
             elif data:
                 self.core.receive_data(data, now)
             else:
@@ -163,18 +164,6 @@ class Link:
         """If the connection itself must write more than before, what is held goes along. Holding `state`."""
         if self.core.buffered_amount > before:
             self.corked = False
-
-    def _take_ciphertext(self, tls: TLSFilter | NestedTLS, data: bytes, now: float) -> None:
-        try:
-            for piece in tls.receive_data(data) if data else tls.receive_eof():
-                self.core.receive_data(piece, now)
-            failed = tls.error
-        except ssl.SSLError as error:
-            failed = error
-        if failed is not None:
-            self._note(failed)
-        if tls.eof or failed is not None:
-            self.core.receive_eof(now)
 
     # Writing.
 
@@ -239,10 +228,7 @@ class Link:
             self.on_writable()
             self._changed.notify_all()
         if self._tls is not None:
-            if pieces:
-                self._tls.send(b"".join(pieces))
-            encrypted = self._tls.data_to_send()
-            pieces = [encrypted] if encrypted else []
+            pieces = pass_output(self._tls, pieces)
         if self._write_failed:
             return []
         return [memoryview(piece) for piece in pieces]

@@ -37,5 +37,15 @@ belongs to one thread at a time; who shares it brings a lock.
 from ._context import client_context, server_context
 from ._filter import PeerCertificate, TLSFilter
 from ._nested import NestedTLS, client_filter
+from ._passing import pass_input, pass_output
 
-__all__ = ["NestedTLS", "PeerCertificate", "TLSFilter", "client_context", "client_filter", "server_context"]
+__all__ = [
+    "NestedTLS",
+    "PeerCertificate",
+    "TLSFilter",
+    "client_context",
+    "client_filter",
+    "pass_input",
+    "pass_output",
+    "server_context",
+]

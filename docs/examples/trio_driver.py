@@ -12,7 +12,7 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Sequence
 from contextlib import asynccontextmanager, suppress
 from math import inf
-from ssl import SSLContext, SSLError
+from ssl import SSLContext
 from typing import Any, Self
 
 import trio
@@ -21,7 +21,7 @@ import wscore
 from wscore import Closed, Connection, ConnectionClosed, Endpoint, Event, Opened, State, TransportAction
 from wscore.policy import Accept, Gate, Router, SessionInfo, may_send, outcome_of, plan_connection, printable
 from wscore_sockets import drop, listen, tune
-from wscore_tls import TLSFilter, client_context
+from wscore_tls import TLSFilter, client_context, pass_input
 
 log = logging.getLogger("trio_driver")
 
@@ -115,19 +115,20 @@ class Link:
             self.touch()
 
     def _receive(self) -> None:
-        data, pieces, tls, now = b"", list[bytes](), self._tls, trio.current_time()
+        now = trio.current_time()
         try:
             data = self._sock.recv(65536)
-            pieces = [data] if tls is None else tls.receive_data(data) if data else tls.receive_eof()
         except BlockingIOError:
             return
-        except SSLError as error:
-            self.error = self.error or error  # TLS has said why, and will tell the peer
         except OSError as error:
             self.abort(error)
-        for piece in pieces:
-            self.core.receive_data(piece, now)
-        if not data or (tls is not None and tls.eof):
+            return
+        if self._tls is not None:
+            failed = pass_input(self._tls, data, self.core, now)  # it will tell the peer why
+            self.error = self.error or failed
+        elif data:
+            self.core.receive_data(data, now)
+        else:
             self.core.receive_eof(now)
 
     async def _write(self) -> None:

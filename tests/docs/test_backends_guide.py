@@ -16,7 +16,7 @@ import wscore.policy
 import wscore_sockets
 from support.certificates import make_certificates
 from wscore import Connection, Role, State
-from wscore_tls import TLSFilter
+from wscore_tls import TLSFilter, pass_input
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = (DOCS / "backends.md").read_text(encoding="utf-8")
@@ -59,10 +59,10 @@ def test_the_trio_driver_does_what_is_shown(capsys: pytest.CaptureFixture[str]) 
     assert capsys.readouterr().out == "hello\n"
 
 
-def test_two_functions_put_tls_between_a_core_and_its_transport() -> None:
+def test_two_calls_put_tls_between_a_core_and_its_transport() -> None:
     names: dict[str, Any] = {}
     exec(block("def take("), names)
-    receive, take = names["receive"], names["take"]
+    take = names["take"]
     certificates = make_certificates()
     client, server = Connection(Role.CLIENT, now=0.0), Connection(Role.SERVER, now=0.0)
     outer = TLSFilter(certificates.client_context(), server_side=False, server_hostname="localhost")
@@ -74,9 +74,9 @@ def test_two_functions_put_tls_between_a_core_and_its_transport() -> None:
             there, back = take(client, outer, 0.0), take(server, inner, 0.0)
             quiet = not there and not back
             if there:
-                receive(server, inner, there, 0.0)
+                pass_input(inner, there, server, 0.0)
             if back:
-                receive(client, outer, back, 0.0)
+                pass_input(outer, back, client, 0.0)
 
     client.send_request("wss://localhost/", now=0.0)
     exchange()
@@ -90,26 +90,26 @@ def test_two_functions_put_tls_between_a_core_and_its_transport() -> None:
     events = [server.next_event() for _ in range(4)]
     assert events[1] == client_text
     exchange()
-    receive(client, outer, take(server, inner, 0.0, last=True), 0.0)  # close_notify
+    pass_input(outer, take(server, inner, 0.0, last=True), client, 0.0)  # close_notify
     assert client.state is State.CLOSED
     assert not outer.truncated
-    receive(server, inner, take(client, outer, 0.0, last=True), 0.0)
+    pass_input(inner, take(client, outer, 0.0, last=True), server, 0.0)
     assert server.state is State.CLOSED
 
 
 def test_a_failed_tls_handshake_lets_the_alert_out_and_settles_the_connection() -> None:
     names: dict[str, Any] = {"ssl": ssl}
     exec(block("def take("), names)
-    receive, take = names["receive"], names["take"]
+    take = names["take"]
     client, server = Connection(Role.CLIENT, now=0.0), Connection(Role.SERVER, now=0.0)
     outer = TLSFilter(make_certificates().client_context(), server_side=False, server_hostname="localhost")
     inner = TLSFilter(make_certificates().server_context(), server_side=True)  # of another authority
     client.send_request("wss://localhost/", now=0.0)
-    receive(server, inner, take(client, outer, 0.0), 0.0)
-    receive(client, outer, take(server, inner, 0.0), 0.0)
+    pass_input(inner, take(client, outer, 0.0), server, 0.0)
+    pass_input(outer, take(server, inner, 0.0), client, 0.0)
     assert client.state is State.CLOSED
     assert client.transport_action().name == "CLOSE"  # in good order, so that the alert arrives
-    receive(server, inner, take(client, outer, 0.0), 0.0)
+    pass_input(inner, take(client, outer, 0.0), server, 0.0)
     assert isinstance(inner.error, ssl.SSLError)
     assert server.state is State.CLOSED
 

@@ -35,6 +35,7 @@ COMPILED = (
     "wscore/_decoding.py",
     "wscore/_delivery.py",
     "wscore/_ending.py",
+    "wscore/_entropy.py",
     "wscore/_flood.py",
     "wscore/_frames.py",
     "wscore/_grammar.py",

@@ -565,9 +565,10 @@ class Connection:
         return event
 
     def data_to_send(self, now: float) -> list[bytes]:
-        """Take everything that waits for the wire: small pieces joined, big payloads as they are.
+        """Take what waits for the wire: small pieces joined, big payloads as they are.
 
-        Ask only when all that was taken before has left your hands: asking says that it has.
+        It need not be everything: a long payload that must be masked comes in parts. Ask again, but only
+        when all that was taken before has left your hands: asking says that it has.
 
         Returns:
             Pieces to be sent in order; [] when there is nothing.

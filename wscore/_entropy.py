@@ -1,7 +1,7 @@
 """The default source of randomness: the operating system's, taken in small blocks.
 
 Masking keys must be unpredictable (RFC 6455 section 10.3), so every byte comes from `os.urandom`; one call
-per frame would cost more than the frame, so bytes are drawn 256 at a time. A child process must never
+per frame would cost more than the frame, so 64 keys are drawn at a time. A child process must never
 repeat its parent's keys: the pool is emptied after fork.
 
 This is the only module of the core that names a random source. Tests and vectors pass their own.
@@ -11,36 +11,41 @@ import os
 from typing import Final, final
 
 _BLOCK: Final = 256
+_KEY: Final = 4
 
 
 @final
 class EntropyPool:
-    """Unpredictable bytes, a few at a time.
+    """Unpredictable bytes; those of masking keys are drawn in advance.
 
-    Threads may share a pool: `take` claims its range before it reads it, so two threads can at worst
-    draw a fresh block each, never the same bytes.
+    Threads may share a pool: each key is taken out of it in one step. Two threads that find it empty at
+    the same time draw a block each, and one of the rests is dropped.
     """
 
-    __slots__ = ("_blocks",)
+    __slots__ = ("_keys",)
 
     def __init__(self) -> None:
-        self._blocks: list[bytes] = []
+        self._keys: list[bytes] = []
 
     def take(self, size: int) -> bytes:
-        """Return size unpredictable bytes; 0 <= size <= 256."""
+        """Return size unpredictable bytes."""
+        if size != _KEY:
+            return os.urandom(size)
         try:
-            block = self._blocks.pop()  # atomic: the block is now ours alone
+            return self._keys.pop()
         except IndexError:
-            block = b""
-        if len(block) < size:
-            block = os.urandom(_BLOCK)
-        if len(block) > size and not self._blocks:
-            self._blocks.append(block[size:])
-        return block[:size]
+            return self._draw()
+
+    def _draw(self) -> bytes:
+        block = os.urandom(_BLOCK)
+        keys = [block[start : start + _KEY] for start in range(0, _BLOCK, _KEY)]
+        key = keys.pop()
+        self._keys = keys
+        return key
 
     def forget(self) -> None:
         """Drop what is pooled; the next call asks the operating system again."""
-        self._blocks.clear()
+        self._keys = []
 
 
 _pool: Final = EntropyPool()

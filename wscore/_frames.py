@@ -30,7 +30,7 @@ from enum import Enum
 from typing import Final, final
 
 from ._codes import Opcode, Role
-from ._mask import apply_mask, unmask
+from ._mask import MaskedLater, apply_mask, mask_behind, unmask
 from ._violations import Violation
 
 _CONTROL_LIMIT: Final = 125
@@ -43,6 +43,10 @@ _WHOLE_BINARY: Final = 0x80 | int(Opcode.BINARY)
 _DATA_OPCODES: Final = (int(Opcode.TEXT), int(Opcode.BINARY))
 _TEXT_HEADERS: Final = [bytes((_WHOLE_TEXT, length)) for length in range(_CONTROL_LIMIT + 1)]
 _BINARY_HEADERS: Final = [bytes((_WHOLE_BINARY, length)) for length in range(_CONTROL_LIMIT + 1)]
+_MASKED_TEXT_HEADERS: Final = [bytes((_WHOLE_TEXT, 0x80 | length)) for length in range(_CONTROL_LIMIT + 1)]
+_MASKED_BINARY_HEADERS: Final = [
+    bytes((_WHOLE_BINARY, 0x80 | length)) for length in range(_CONTROL_LIMIT + 1)
+]
 _OPCODES: Final = {int(opcode): opcode for opcode in Opcode}
 
 
@@ -328,11 +332,24 @@ def encode_frame(
     length = len(payload)
     header = _encode_header(first, length, key is not None)
     if key is not None:
-        header += key
-        payload = apply_mask(payload, key)
+        if length < SHORT:
+            return [mask_behind(header, payload, key)]
+        return [header + key, apply_mask(payload, key)]
     if length < SHORT:
         return [header + payload]
     return [header, payload]
+
+
+def encode_long(
+    opcode: Opcode, payload: bytes, key: bytes, *, final: bool = True, marked: bool = False
+) -> tuple[bytes, MaskedLater]:
+    """Write one masked frame whose payload is masked only as it leaves; otherwise as `encode_frame`.
+
+    Returns:
+        What goes before the payload, and the payload.
+    """
+    first = (0x80 if final else 0) | (_RSV1 if marked else 0) | opcode
+    return _encode_header(first, len(payload), True) + key, MaskedLater(payload, key)
 
 
 def encode_short(opcode: Opcode, payload: bytes, key: bytes | None) -> bytes:
@@ -345,7 +362,10 @@ def encode_short(opcode: Opcode, payload: bytes, key: bytes | None) -> bytes:
     """
     length = len(payload)
     if key is not None:
-        return _encode_header(0x80 | opcode, length, True) + key + apply_mask(payload, key)
+        if length > _CONTROL_LIMIT:
+            return mask_behind(_encode_header(0x80 | opcode, length, True), payload, key)
+        headers = _MASKED_TEXT_HEADERS if opcode is _TEXT else _MASKED_BINARY_HEADERS
+        return mask_behind(headers[length], payload, key)
     if length <= _CONTROL_LIMIT:
         return (_TEXT_HEADERS if opcode is _TEXT else _BINARY_HEADERS)[length] + payload
     return _encode_header(0x80 | opcode, length, False) + payload
@@ -390,5 +410,5 @@ def _encode_header(first: int, length: int, masked: bool) -> bytes:
     if length <= _CONTROL_LIMIT:
         return bytes((first, bit | length))
     if length <= 0xFFFF:
-        return bytes((first, bit | 126)) + length.to_bytes(2, "big")
+        return (first << 24 | (bit | 126) << 16 | length).to_bytes(4, "big")
     return bytes((first, bit | 127)) + length.to_bytes(8, "big")

@@ -9,7 +9,7 @@ from about 2 KiB on.
 
 from collections.abc import Callable
 from importlib import import_module
-from typing import Any, Final
+from typing import Any, Final, final
 
 
 def _find_in_c(name: str) -> Any:
@@ -20,6 +20,8 @@ def _find_in_c(name: str) -> Any:
 
 
 _apply_in_c: Final[Callable[[bytes, bytes, int], bytes] | None] = _find_in_c("apply_mask")
+_part_in_c: Final[Callable[[bytes, bytes, int, int], bytes] | None] = _find_in_c("mask_part")
+_behind_in_c: Final[Callable[[bytes, bytes, bytes], bytes] | None] = _find_in_c("mask_behind")
 _unmask_in_c: Final[Callable[[bytes, int, int], bytes] | None] = _find_in_c("unmask")
 
 _STRIDES_FROM: Final = 2048
@@ -51,6 +53,42 @@ def apply_mask(data: bytes, key: bytes, phase: int = 0) -> bytes:
     if _apply_in_c is not None:
         return _apply_in_c(data, key, phase)
     return mask_in_python(data, key, phase)
+
+
+def mask_behind(header: bytes, payload: bytes, key: bytes) -> bytes:
+    """Return header, key and masked payload as one object."""
+    if _behind_in_c is not None:
+        return _behind_in_c(header, payload, key)
+    return header + key + mask_in_python(payload, key)
+
+
+@final
+class MaskedLater:
+    """A long payload that is masked part by part, as it leaves: there is never a masked copy of all of it.
+
+    Args:
+        payload: kept until its last part is taken.
+        key: four bytes.
+
+    Attributes:
+        left: how many bytes have not been taken.
+    """
+
+    __slots__ = ("_key", "_payload", "left")
+
+    def __init__(self, payload: bytes, key: bytes) -> None:
+        self._payload: bytes = payload
+        self._key: bytes = key
+        self.left: int = len(payload)
+
+    def take(self, size: int) -> bytes:
+        """Take the next part: size bytes, or what is left."""
+        start = len(self._payload) - self.left
+        end = min(start + size, len(self._payload))
+        self.left = len(self._payload) - end
+        if _part_in_c is not None:
+            return _part_in_c(self._payload, self._key, start, end)
+        return mask_in_python(self._payload[start:end], self._key, start)
 
 
 def unmask(buffer: bytes, start: int, end: int) -> bytes:

@@ -10,6 +10,9 @@ A flood of pings must not become a flood of pongs: only the newest few unanswere
 RFC 6455 section 5.5.3 allows. Pongs are encoded when they are given out, before anything that waits, at a
 frame boundary by construction. After our Close nothing may leave, so a pong that comes later is dropped.
 Where big messages are cut into frames, the frames are given out one by one, and pings go before them, too.
+
+A long payload that a client must mask is masked and given out in parts. No pong may come between these, and
+what was queued behind it stays where it is until its last part has been given.
 """
 
 from collections import deque
@@ -19,9 +22,11 @@ from typing import Final, final
 from ._codes import Opcode
 from ._config import Limits
 from ._frames import encode_frame
+from ._mask import MaskedLater
 
 _PONGS_KEPT: Final = 16
 _PONG_HEADER: Final = 2  # at least
+_PART: Final = 128 * 1024  # bytes of a long payload to be given out at once
 _JOIN_BELOW: Final = 16 * 1024  # pieces up to this size are joined; bigger ones stay as they are
 
 
@@ -43,17 +48,20 @@ class Outbox:
     """
 
     __slots__ = (
+        "_amid",
         "_batch",
         "_closed",
         "_frames",
         "_gone",
         "_head",
         "_high",
+        "_long",
         "_low",
         "_mark",
         "_pieces",
         "_pongs",
         "_queued",
+        "_tail",
         "_urgent",
         "given",
         "held",
@@ -71,6 +79,9 @@ class Outbox:
         self._mark: int = min(self._high, self.limit)  # up to here nothing changes
         self._head: bytes = b""
         self._pieces: list[bytes] = []  # of the frames that leave together,
+        self._tail: list[bytes] = self._pieces  # to which the next one is added,
+        self._long: deque[tuple[MaskedLater, list[bytes]]] | None = None  # long payloads, what comes behind,
+        self._amid: bool = False  # and whether a part of the first one was given;
         self._frames: deque[list[bytes]] | None = None  # or the frames, where they leave in batches,
         self._queued: int = 0  # and the bytes of these
         self._urgent: list[bytes] = []
@@ -109,7 +120,7 @@ class Outbox:
             return
         size = sum(map(len, frame))
         if self._batch is None:
-            self._pieces += frame
+            self._tail += frame
         else:
             if self._frames is None:
                 self._frames = deque()
@@ -122,10 +133,22 @@ class Outbox:
         """Queue one whole frame that is one piece, where frames leave together."""
         if self._gone:
             return
-        self._pieces.append(frame)
+        self._tail.append(frame)
         self.waiting += len(frame)
         if self.waiting + self.given > self._mark:
             self._look()
+
+    def put_long(self, header: bytes, payload: MaskedLater) -> None:
+        """Queue one whole frame with a long payload, where frames leave together."""
+        if self._gone:
+            return
+        self._tail.append(header)
+        self._tail = []
+        if self._long is None:
+            self._long = deque()
+        self._long.append((payload, self._tail))
+        self.waiting += len(header) + payload.left
+        self._look()
 
     def put_control(self, frame: list[bytes]) -> None:
         """Queue a ping or pong: where messages are cut into frames it need not wait for the last of them."""
@@ -172,7 +195,9 @@ class Outbox:
     def clear(self) -> None:
         """Drop everything: the stream is gone."""
         self._head = b""
-        self._pieces = []
+        self._pieces = self._tail = []
+        self._long = None
+        self._amid = False
         self._frames = None
         self._queued = 0
         self._urgent = []
@@ -197,7 +222,10 @@ class Outbox:
         Args:
             new_key: makes the masking key of a pong; None from a server.
         """
-        pieces, self._pieces = self._pieces, []
+        if self._long:
+            return self._take_to_long(self._long, new_key)
+        pieces = self._pieces
+        self._pieces = self._tail = []
         self.given, self.waiting = self.waiting, self._queued
         if self._head or self._pongs or self._urgent or self._queued:
             pieces = [*self._take_first(new_key), *pieces, *self._take_batch()]
@@ -205,6 +233,26 @@ class Outbox:
         if self.given >= _JOIN_BELOW:
             return _join_small(pieces)
         return [b"".join(pieces)] if pieces else []
+
+    def _take_to_long(
+        self, long: deque[tuple[MaskedLater, list[bytes]]], new_key: Callable[[], bytes | None]
+    ) -> list[bytes]:
+        """Take what goes before the first long payload, and the next part of that."""
+        payload, behind = long[0]
+        pieces, self._pieces = self._pieces, []
+        if not self._amid:
+            self.waiting -= len(self._head) + sum([len(pong) + _PONG_HEADER for pong in self._pongs])
+            first = self._take_first(new_key)
+            self.waiting += sum(map(len, first))
+            pieces = [*first, *pieces]
+        pieces.append(payload.take(_PART))
+        self._amid = payload.left > 0
+        if not self._amid:
+            long.popleft()
+            self._pieces = behind
+        self.given = sum(map(len, pieces))
+        self.waiting -= self.given
+        return _join_small(pieces)
 
     def _take_first(self, new_key: Callable[[], bytes | None]) -> list[bytes]:
         """Take what goes before all frames: a head, pongs, and what is urgent."""

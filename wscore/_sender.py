@@ -16,13 +16,14 @@ from ._ending import write_close
 from ._errors import LocalProtocolError
 from ._events import CloseStatus
 from ._extension import Codec
-from ._frames import SHORT, cut_message, encode_frame, encode_short
+from ._frames import SHORT, cut_message, encode_frame, encode_long, encode_short
 from ._keepalive import Ping
 from ._outbox import Outbox
 from ._prepared import PreparedMessage
 from ._stats import Stats
 
 _PING_SIZE: Final = 4
+_LONG: Final = 128 * 1024  # bytes; a copy of so much costs more in fresh memory than in masking
 
 
 @final
@@ -240,7 +241,12 @@ class Sender:
         """Queue the frames of a message or fragment."""
         self._stats.encoded_sent += len(payload)
         if self._fragment_size is None:
-            self._put_frame(encode_frame(opcode, payload, self._new_key(), final=final, marked=marked))
+            key = self._new_key()
+            if key is None or len(payload) <= _LONG:
+                self._put_frame(encode_frame(opcode, payload, key, final=final, marked=marked))
+            else:
+                self._stats.frames_sent += 1
+                self._outbox.put_long(*encode_long(opcode, payload, key, final=final, marked=marked))
             return
         for frame in cut_message(
             opcode, payload, self._fragment_size, new_key=self._new_key, final=final, marked=marked

@@ -106,9 +106,77 @@ unmask(PyObject *module, PyObject *const *args, Py_ssize_t count)
     return result;
 }
 
+PyDoc_STRVAR(mask_part_doc,
+"mask_part(data, key, start, end, /)\n--\n\n"
+"Return data[start:end] of a payload that begins with data[0], XORed with key.");
+
+static PyObject *
+mask_part(PyObject *module, PyObject *const *args, Py_ssize_t count)
+{
+    Py_ssize_t start, end;
+    PyObject *result;
+
+    if (count != 4) {
+        PyErr_SetString(PyExc_TypeError, "mask_part takes four arguments");
+        return NULL;
+    }
+    if (!is_key_or_error(args[0], args[1]))
+        return NULL;
+    start = PyLong_AsSsize_t(args[2]);
+    if (start == -1 && PyErr_Occurred())
+        return NULL;
+    end = PyLong_AsSsize_t(args[3]);
+    if (end == -1 && PyErr_Occurred())
+        return NULL;
+    if (start < 0 || end < start || end > PyBytes_GET_SIZE(args[0])) {
+        PyErr_SetString(PyExc_ValueError, "no payload at these positions");
+        return NULL;
+    }
+    result = PyBytes_FromStringAndSize(NULL, end - start);
+    if (result != NULL)
+        xor_bytes((unsigned char *)PyBytes_AS_STRING(result),
+                  (const unsigned char *)PyBytes_AS_STRING(args[0]) + start, end - start,
+                  (const unsigned char *)PyBytes_AS_STRING(args[1]), start & 3);
+    return result;
+}
+
+PyDoc_STRVAR(mask_behind_doc,
+"mask_behind(header, payload, key, /)\n--\n\n"
+"Return header, key, and payload XORed with key, as one object.");
+
+static PyObject *
+mask_behind(PyObject *module, PyObject *const *args, Py_ssize_t count)
+{
+    Py_ssize_t header_size, size;
+    unsigned char *bytes;
+    PyObject *result;
+
+    if (count != 3 || !PyBytes_Check(args[0])) {
+        PyErr_SetString(PyExc_TypeError, "mask_behind takes a header, a payload and a key");
+        return NULL;
+    }
+    if (!is_key_or_error(args[1], args[2]))
+        return NULL;
+    header_size = PyBytes_GET_SIZE(args[0]);
+    size = PyBytes_GET_SIZE(args[1]);
+    if (size > PY_SSIZE_T_MAX - header_size - 4)
+        return PyErr_NoMemory();
+    result = PyBytes_FromStringAndSize(NULL, header_size + 4 + size);
+    if (result == NULL)
+        return NULL;
+    bytes = (unsigned char *)PyBytes_AS_STRING(result);
+    memcpy(bytes, PyBytes_AS_STRING(args[0]), header_size);
+    memcpy(bytes + header_size, PyBytes_AS_STRING(args[2]), 4);
+    xor_bytes(bytes + header_size + 4, (const unsigned char *)PyBytes_AS_STRING(args[1]), size,
+              (const unsigned char *)PyBytes_AS_STRING(args[2]), 0);
+    return result;
+}
+
 static PyMethodDef methods[] = {
     {"apply_mask", (PyCFunction)(void (*)(void))apply_mask, METH_FASTCALL, apply_mask_doc},
     {"unmask", (PyCFunction)(void (*)(void))unmask, METH_FASTCALL, unmask_doc},
+    {"mask_part", (PyCFunction)(void (*)(void))mask_part, METH_FASTCALL, mask_part_doc},
+    {"mask_behind", (PyCFunction)(void (*)(void))mask_behind, METH_FASTCALL, mask_behind_doc},
     {NULL, NULL, 0, NULL},
 };
 

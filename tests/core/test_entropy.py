@@ -38,26 +38,27 @@ def test_as_many_bytes_come_as_were_asked_for(size: int) -> None:
     assert len(pool.take(size)) == size
 
 
-def test_bytes_are_drawn_in_blocks_of_256_and_none_is_given_twice(counter: Counter) -> None:
+def test_keys_are_drawn_64_at_a_time_and_none_is_given_twice(counter: Counter) -> None:
     pool = EntropyPool()
     keys = [pool.take(4) for _ in range(640)]
     assert counter.asked == [256] * 10
     assert len(set(keys)) == 640
 
 
-def test_a_rest_that_is_too_short_is_thrown_away(counter: Counter) -> None:
+def test_every_byte_of_a_block_is_part_of_one_key(counter: Counter) -> None:
     pool = EntropyPool()
-    first, second, third = pool.take(252), pool.take(16), pool.take(4)
-    assert counter.asked == [256, 256]
-    assert len(first) == 252
-    # From the second block, from its start and on.
-    assert second + third == b"".join((2 << 16 | index).to_bytes(4, "big") for index in range(5))
+    keys = {pool.take(4) for _ in range(64)}
+    assert counter.asked == [256]
+    assert keys == {(1 << 16 | index).to_bytes(4, "big") for index in range(64)}
 
 
-def test_nothing_asked_leaves_the_rest_in_place(counter: Counter) -> None:
+@pytest.mark.parametrize("size", [0, 8, 16, 252, 256, 1024])
+def test_other_sizes_come_straight_from_the_operating_system(counter: Counter, size: int) -> None:
     pool = EntropyPool()
-    assert [len(pool.take(size)) for size in (4, 0, 0, 252, 4)] == [4, 0, 0, 252, 4]
-    assert counter.asked == [256, 256]
+    pool.take(4)
+    assert len(pool.take(size)) == size
+    pool.take(4)
+    assert counter.asked == [256, size]
 
 
 def test_a_forgotten_pool_asks_the_operating_system_again(counter: Counter) -> None:
@@ -88,7 +89,7 @@ def test_a_thread_that_comes_in_between_gets_other_bytes(monkeypatch: pytest.Mon
 
     monkeypatch.setattr(os, "urandom", urandom)
     keys = [pool.take(4)]
-    assert len(pool._blocks) == 1  # of two rests one is dropped: threads cannot make the pool grow
+    assert len(pool._keys) == 63  # of two rests one is dropped: threads cannot make the pool grow
     keys += between + [pool.take(4) for _ in range(200)]
     assert len(set(keys)) == 202
 
@@ -121,17 +122,17 @@ def test_threads_never_get_the_same_bytes(counter: Counter) -> None:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 def test_a_child_process_never_repeats_its_parents_bytes() -> None:
-    system_entropy(4)  # the pool is filled before the fork
-    assert _entropy._pool._blocks
+    while not _entropy._pool._keys:  # it is filled before the fork
+        system_entropy(4)
     readable, writable = os.pipe()
     child = os.fork()
     if child == 0:  # in the child: report and leave at once, past all of pytest
         try:
-            os.write(writable, system_entropy(16))
+            os.write(writable, b"".join(system_entropy(4) for _ in range(4)))
         finally:
             os._exit(0)
     os.close(writable)
-    own = system_entropy(16)
+    own = b"".join(system_entropy(4) for _ in range(4))
     with os.fdopen(readable, "rb") as pipe:
         of_child = pipe.read()
     assert os.waitpid(child, 0)[1] == 0

@@ -9,7 +9,7 @@ import pytest
 from support.framing_oracle import CONTROL, broken_rules
 from support.wire import BINARY, CLOSE, CONTINUATION, KEY, PING, PONG, TEXT, frame, header, mask, read_frames
 from wscore import Opcode, Role, Violation
-from wscore._frames import FrameParser, Progress, cut_message, encode_frame
+from wscore._frames import FrameParser, Progress, cut_message, encode_frame, encode_long, encode_short
 
 ROLES = list(Role)
 
@@ -282,6 +282,29 @@ def test_frames_are_written_in_their_shortest_form(key: bytes | None, length: in
     head = header(first, length, masked=key is not None) + (key or b"")
     assert b"".join(pieces) == head + (mask(payload) if key else payload)
     assert len(pieces) == (1 if length < 4096 else 2)
+
+
+@pytest.mark.parametrize("key", [None, b"\x37\xfa\x21\x3d"])
+@pytest.mark.parametrize("opcode", [Opcode.TEXT, Opcode.BINARY])
+@pytest.mark.parametrize("length", [*range(130), 255, 256, 4095])
+def test_a_short_message_is_the_same_frame_in_one_piece(
+    length: int, opcode: Opcode, key: bytes | None
+) -> None:
+    payload = bytes(number & 0xFF for number in range(length))
+    assert encode_short(opcode, payload, key) == b"".join(encode_frame(opcode, payload, key))
+
+
+@pytest.mark.parametrize("final", [True, False])
+@pytest.mark.parametrize("marked", [True, False])
+@pytest.mark.parametrize("length", [0, 125, 126, 65535, 65536])
+def test_a_frame_whose_payload_is_masked_later_is_the_same_frame(
+    length: int, marked: bool, final: bool
+) -> None:
+    key, payload = b"\x37\xfa\x21\x3d", bytes(range(256)) * (length // 256) + bytes(length % 256)
+    head, later = encode_long(Opcode.BINARY, payload, key, final=final, marked=marked)
+    assert later.left == length
+    at_once = encode_frame(Opcode.BINARY, payload, key, final=final, marked=marked)
+    assert head + later.take(length) == b"".join(at_once)
 
 
 def test_a_long_payload_of_a_server_is_not_copied() -> None:

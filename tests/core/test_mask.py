@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from support.build import COMPILED, only_pure
 from wscore import _mask as mask_module
-from wscore._mask import apply_mask, mask_in_python, unmask
+from wscore._mask import MaskedLater, apply_mask, mask_behind, mask_in_python, unmask
 
 KEYS = [
     b"\x37\xfa\x21\x3d",
@@ -54,6 +54,27 @@ def test_a_payload_is_unmasked_wherever_it_stands(start: int) -> None:
         for key in KEYS[:2] if size < 100 else KEYS[:1]:
             buffer = bytes(range(start - 4)) + key + oracle(data, key, 0) + b"behind"
             assert unmask(buffer, start, start + size) == data
+
+
+@pytest.mark.parametrize("size", [0, 1, 7, 8, 70, CROSSOVER - 1, CROSSOVER, 65_537])
+def test_a_masked_payload_stands_behind_its_header_and_key(size: int) -> None:
+    for key in KEYS:
+        for header in (b"", b"\x81", b"\x81\xfe\x00\x00"):
+            frame = mask_behind(header, sample(size), key)
+            assert frame == header + key + oracle(sample(size), key, 0)
+
+
+@pytest.mark.parametrize("size", [1, 3, 4, 7, 64, 5000])
+def test_a_payload_that_is_masked_later_is_masked_in_parts(size: int) -> None:
+    data = sample(10_001)
+    for key in KEYS:
+        later, parts = MaskedLater(data, key), list[bytes]()
+        while later.left:
+            left = later.left
+            parts.append(later.take(size))
+            assert len(parts[-1]) == min(size, left) == left - later.left
+        assert b"".join(parts) == oracle(data, key, 0)
+        assert later.take(size) == b""
 
 
 @pytest.mark.parametrize("size", [0, 1, 63, 100_000])
@@ -103,6 +124,22 @@ KEY, HEAD = KEYS[0], KEYS[0] + b"1234"
         (ValueError, "unmask", (HEAD, 4, 9)),
         (ValueError, "unmask", (HEAD, 4, -1)),
         (ValueError, "unmask", (b"", 4, 4)),
+        (TypeError, "mask_part", (b"x", KEY, 0)),
+        (TypeError, "mask_part", ("x", KEY, 0, 1)),
+        (TypeError, "mask_part", (b"x", bytearray(KEY), 0, 1)),
+        (TypeError, "mask_part", (b"x", KEY, None, 1)),
+        (TypeError, "mask_part", (b"x", KEY, 0, "1")),
+        (ValueError, "mask_part", (b"x", b"abc", 0, 1)),
+        (ValueError, "mask_part", (b"x", KEY, -1, 1)),
+        (ValueError, "mask_part", (b"x", KEY, 1, 0)),
+        (ValueError, "mask_part", (b"x", KEY, 0, 2)),
+        (OverflowError, "mask_part", (b"x", KEY, 2**64, 1)),
+        (OverflowError, "mask_part", (b"x", KEY, 0, 2**64)),
+        (TypeError, "mask_behind", (b"x", b"y")),
+        (TypeError, "mask_behind", ("x", b"y", KEY)),
+        (TypeError, "mask_behind", (b"x", "y", KEY)),
+        (TypeError, "mask_behind", (b"x", b"y", None)),
+        (ValueError, "mask_behind", (b"x", b"y", b"abcde")),
     ],
 )
 def test_the_module_in_c_refuses_what_it_cannot_mask(
@@ -156,5 +193,11 @@ def test_a_payload_may_be_masked_in_pieces(data: bytes, key: bytes, sizes: list[
 def test_what_was_compiled_is_used_where_it_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mask_module, "_apply_in_c", lambda data, key, phase: data + key + bytes([phase]))
     monkeypatch.setattr(mask_module, "_unmask_in_c", lambda buffer, start, end: buffer[start:end] + b"!")
+    monkeypatch.setattr(mask_module, "_part_in_c", lambda data, key, start, end: key + data[start:end])
+    monkeypatch.setattr(
+        mask_module, "_behind_in_c", lambda header, payload, key: b"-".join((header, payload))
+    )
+    assert MaskedLater(b"payload", b"1234").take(3) == b"1234pay"
+    assert mask_behind(b"head", b"payload", b"1234") == b"head-payload"
     assert apply_mask(b"abc", b"1234", 2) == b"abc1234\x02"
     assert unmask(b"keys" + b"load", 4, 8) == b"load!"

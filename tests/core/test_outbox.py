@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wscore._config import Limits
+from wscore._mask import MaskedLater, mask_in_python
 from wscore._outbox import Outbox
 
 KEY = b"\x37\xfa\x21\x3d"
@@ -172,6 +173,7 @@ def test_a_stream_that_is_gone_takes_and_gives_nothing() -> None:
     box.clear()
     assert box.idle and box.writable
     box.put([b"more"])
+    box.put_piece(b"more")
     box.put_pong(b"y")
     box.put_head(b"head")
     assert box.idle and not box.waiting
@@ -406,3 +408,89 @@ def test_what_waits_is_held_and_was_given_out_makes_it_crowded_above_the_limit()
     assert box.crowded
     box.note_departed()
     assert not box.crowded
+
+
+# Long payloads, masked and given out in parts.
+
+PART = 128 * 1024
+
+
+def long(box: Outbox, size: int, head: bytes = b"head") -> bytes:
+    """Queue a frame with a long payload; return it as it must leave."""
+    payload = bytes(range(251)) * (size // 251) + bytes(size % 251)
+    box.put_long(head, MaskedLater(payload, KEY))
+    return head + mask_in_python(payload, KEY)
+
+
+@pytest.mark.parametrize("size", [1, PART - 1, PART, PART + 1, 3 * PART, 3 * PART + 5])
+def test_a_long_payload_leaves_in_parts_and_everything_in_its_order(size: int) -> None:
+    box = outbox()
+    box.put_piece(b"before")
+    expected = b"before" + long(box, size)
+    box.put_piece(b"between")
+    box.put([b"more", b" between"])
+    expected += b"betweenmore between" + long(box, size + 1, b"second")
+    box.put_piece(b"behind")
+    expected += b"behind"
+    assert box.waiting == len(expected)
+    left = b""
+    while box.waiting:
+        taken = b"".join(box.take(no_key))
+        assert 0 < len(taken) <= PART + 30
+        assert (box.given, box.waiting) == (len(taken), len(expected) - len(left) - len(taken))
+        left += taken
+        box.note_departed()
+    assert left == expected
+    assert box.idle and box.take(no_key) == []
+
+
+def test_behind_a_long_payload_short_frames_leave_together_again() -> None:
+    box = outbox()
+    long(box, PART)
+    box.put_piece(b"a")
+    box.take(no_key)
+    box.put_piece(b"b")
+    assert box.take(no_key) == [b"ab"]
+    box.put_piece(b"c")
+    assert box.take(no_key) == [b"c"]
+
+
+def test_a_pong_leaves_before_a_long_frame_or_behind_it_and_never_within() -> None:
+    box = outbox()
+    box.put_pong(b"1")
+    frame = long(box, 2 * PART)
+    assert box.waiting == 3 + len(frame)
+    first = b"".join(box.take(lambda: KEY))
+    assert first.startswith(b"\x8a\x81" + KEY)
+    assert first[7:] == frame[: len(first) - 7]
+    assert box.waiting == len(frame) - len(first) + 7
+    box.put_pong(b"2")
+    assert box.waiting == 3 + len(frame) - len(first) + 7
+    assert b"".join(box.take(lambda: KEY)) == frame[len(first) - 7 :]
+    assert box.waiting == 3
+    assert b"".join(box.take(lambda: KEY)).startswith(b"\x8a\x81" + KEY)
+    assert box.waiting == 0
+
+
+def test_room_comes_back_when_the_parts_have_left() -> None:
+    box = Outbox(Limits(outbox_high=100_000, outbox_low=20_000, outbox_limit=10**6))
+    long(box, 2 * PART)
+    assert not box.writable and box.roomy
+    box.take(no_key)
+    box.note_departed()
+    assert not box.writable
+    box.take(no_key)
+    assert not box.writable
+    box.note_departed()
+    assert box.writable
+
+
+def test_of_a_stream_that_is_gone_no_part_is_left() -> None:
+    box = outbox()
+    long(box, 2 * PART)
+    long(box, 2 * PART)
+    box.take(no_key)
+    box.clear()
+    assert (box.idle, box.take(no_key)) == (True, [])
+    long(box, PART)
+    assert (box.idle, box.take(no_key)) == (True, [])

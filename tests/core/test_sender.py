@@ -68,6 +68,29 @@ def test_a_message_leaves_whole_in_one_frame(role: Role, opcode: Opcode, wire: i
     assert (desk.stats.messages_sent, desk.stats.payload_sent) == (1, size)
 
 
+LONG = 128 * 1024
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("size", [LONG, LONG + 1, 3 * LONG])
+def test_a_long_message_leaves_in_one_frame_whose_payload_is_masked_in_parts(role: Role, size: int) -> None:
+    desk = Desk(role)
+    payload = b"Hello" * (size // 5) + b"!" * (size % 5)
+    desk.sender.message(Opcode.BINARY, payload)
+    desk.sender.message(Opcode.TEXT, b"behind")
+    key, other = KEYS[:2]
+    parts = list[bytes]()
+    while desk.outbox.waiting:
+        parts.append(desk.take())
+    in_parts = role is Role.CLIENT and size > LONG
+    assert len(parts) == (-(-size // LONG) + 1 if in_parts else 1)
+    expected = written(role, BINARY, payload, key) + written(role, TEXT, b"behind", other)
+    assert b"".join(parts) == expected
+    assert (desk.stats.messages_sent, desk.stats.frames_sent) == (2, 2)
+    assert desk.stats.wire_sent == len(expected)
+    assert desk.stats.payload_sent == desk.stats.encoded_sent == size + 6
+
+
 def test_the_example_of_rfc_6455_section_5_7() -> None:
     for role, expected in ((Role.SERVER, "810548656c6c6f"), (Role.CLIENT, "818537fa213d7f9f4d5158")):
         outbox = Outbox(Limits())

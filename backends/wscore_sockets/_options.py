@@ -6,6 +6,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final, final
 
+from ._heap import keep_freed_memory
+
 _LINGER_OFF: Final = b"\x01\x00\x00\x00\x00\x00\x00\x00"  # struct linger: on, 0 seconds
 _LONGEST: Final = 2**31 - 1  # milliseconds, that the option can hold
 PAUSE: Final = 0.2  # seconds without accepting when resources are short
@@ -13,13 +15,14 @@ _PASSING: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
 def tune(sock: Any, silence: float | None = None) -> None:
-    """Set up a connected stream socket: small writes leave at once.
+    """Set up a connected stream socket: small writes leave at once. The first one sets up the heap, too.
 
     Args:
         sock: a socket, or what an event loop shows of one.
         silence: seconds after which the kernel gives up on sent bytes that nobody acknowledges, where it
             can; None: as the system has it. It finds a dead peer even while nothing is read.
     """
+    keep_freed_memory()
     with suppress(OSError, AttributeError):  # not a TCP socket
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if silence is not None and hasattr(socket, "TCP_USER_TIMEOUT"):

@@ -326,15 +326,13 @@ def encode_frame(
         marked: an extension has changed the message of which this is the first frame.
 
     Returns:
-        One piece, or header and payload apart when the payload is long.
+        One piece, or header and payload apart when the payload is long and not masked.
     """
     first = (0x80 if final else 0) | (_RSV1 if marked else 0) | opcode
     length = len(payload)
     header = _encode_header(first, length, key is not None)
     if key is not None:
-        if length < SHORT:
-            return [mask_behind(header, payload, key)]
-        return [header + key, apply_mask(payload, key)]
+        return [mask_behind(header, payload, key)]  # a copy anyway
     if length < SHORT:
         return [header + payload]
     return [header, payload]

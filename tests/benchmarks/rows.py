@@ -69,7 +69,7 @@ GROWTH: Final = (
         "messages of 512 KiB and 1 MiB",
         Echo("n", connections=2, size=512 * _KIB, opcode=wire.BINARY),
         Echo("2n", connections=2, size=1024 * _KIB, opcode=wire.BINARY),
-        blocks=50,
+        blocks=400,
     ),
 )
 

@@ -587,8 +587,9 @@ class Connection:
         pieces = sender.take()
         if sender.close_queued and not outbox.waiting:
             watch.restart_close()  # it counts from here
-        paused = watch.keepalive.unsent and not self.wants_read
-        watch.note_given(self._now, state=self._state, data_included=sender.data_queued, paused=paused)
+        if watch.keepalive.unsent and not outbox.urgent_waits:
+            watch.note_ping_given(self._now, state=self._state, paused=not self.wants_read)
+        watch.note_given(self._now, data_included=sender.data_queued)
         if not outbox.waiting:
             sender.data_queued = sender.close_queued = False
         if self._state is not _OPEN:

@@ -11,8 +11,9 @@ RFC 6455 section 5.5.3 allows. Pongs are encoded when they are given out, before
 frame boundary by construction. After our Close nothing may leave, so a pong that comes later is dropped.
 Where big messages are cut into frames, the frames are given out one by one, and pings go before them, too.
 
-A long payload that a client must mask is masked and given out in parts. No pong may come between these, and
-what was queued behind it stays where it is until its last part has been given.
+A long payload that a client must mask is masked and given out in parts. Nothing may come between these, and
+what was queued behind it stays where it is until its last part has been given; pings go before its frame, or
+right behind it when a part of it has left.
 """
 
 from collections import deque
@@ -110,6 +111,11 @@ class Outbox:
         return self.buffered == 0
 
     @property
+    def urgent_waits(self) -> bool:
+        """Tell whether a ping waits for the end of a long frame of which a part has left."""
+        return bool(self._urgent)
+
+    @property
     def crowded(self) -> bool:
         """Tell whether too much waits for another message to be queued."""
         return self.waiting + self.held + self.given > self.limit
@@ -151,13 +157,16 @@ class Outbox:
         self._look()
 
     def put_control(self, frame: list[bytes]) -> None:
-        """Queue a ping or pong: where messages are cut into frames it need not wait for the last of them."""
-        if self._batch is None:
+        """Queue a ping or pong: it need not wait for all of the frames of a cut message, or of long ones."""
+        if self._gone or (self._batch is None and not self._long):
             self.put(frame)
-        elif not self._gone:
+            return
+        if self._batch is None and not self._amid:
+            self._pieces[-1:-1] = frame  # behind what waits already, and before the long frame's header
+        else:
             self._urgent += frame
-            self.waiting += sum(map(len, frame))
-            self._look()
+        self.waiting += sum(map(len, frame))
+        self._look()
 
     def _look(self) -> None:
         """See what has become of the room."""
@@ -241,7 +250,8 @@ class Outbox:
         payload, behind = long[0]
         pieces, self._pieces = self._pieces, []
         if not self._amid:
-            self.waiting -= len(self._head) + sum([len(pong) + _PONG_HEADER for pong in self._pongs])
+            self.waiting -= len(self._head) + sum(map(len, self._urgent))
+            self.waiting -= sum([len(pong) + _PONG_HEADER for pong in self._pongs])
             first = self._take_first(new_key)
             self.waiting += sum(map(len, first))
             pieces = [*first, *pieces]

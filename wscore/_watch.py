@@ -106,8 +106,8 @@ class Watch:
         self._data_moves = False
         self.keepalive.in_hand = False
 
-    def note_given(self, now: float, *, state: State, data_included: bool, paused: bool) -> None:
-        """Output was given to the wire: what watches over it starts; paused matters if pings are unsent."""
+    def note_given(self, now: float, *, data_included: bool) -> None:
+        """Output was given to the wire: what watches over it starts."""
         self._progress = now
         self._data_moves = data_included
         if data_included:
@@ -115,8 +115,10 @@ class Watch:
         if not self._guarded:
             self._guarded = True
             self._arm(Timer.WRITE_STALL, now, self._timeouts.write_stall)
-        keepalive = self.keepalive
-        if keepalive.unsent and keepalive.note_given(now, paused=paused) and state is State.OPEN:
+
+    def note_ping_given(self, now: float, *, state: State, paused: bool) -> None:
+        """Output was given to the wire, and with it all pings that were unsent."""
+        if self.keepalive.note_given(now, paused=paused) and state is State.OPEN:
             self._ping_moved = now
             self._arm(Timer.PONG, now, self._timeouts.pong)
 

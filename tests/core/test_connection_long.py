@@ -5,7 +5,7 @@ import tracemalloc
 import pytest
 
 from support.wire import CLOSE, PING, PONG, TEXT, from_peer, opened, read_frames
-from wscore import Closed, Config, Connection, ConnectionClosed, Role, State, Timeouts, TransportAction
+from wscore import Closed, Config, Connection, ConnectionClosed, Role, State, Timeouts, Timer, TransportAction
 from wscore.testing import drain
 
 MEBIBYTE = 1 << 20
@@ -50,6 +50,42 @@ def test_a_ping_that_comes_meanwhile_is_answered_behind_the_frame() -> None:
     client.receive_data(from_peer(CLIENT, PING, b"now"), 0.0)
     data += take_all(client)
     assert read_frames(data) == [(0x80 | TEXT, MESSAGE.encode()), (0x80 | PONG, b"now")]
+
+
+def test_keepalive_blames_nobody_for_a_ping_that_waits_behind_a_long_frame() -> None:
+    """The peer reads slowly and sends nothing; its answer can come only when the ping has left."""
+    client = opened(CLIENT, Config(timeouts=Timeouts(keepalive=20.0, pong=20.0, write_stall=30.0)))
+    client.send_bytes(bytes(8 * MEBIBYTE))
+    data, now = b"".join(client.data_to_send(0.0)), 0.0
+    while not data.endswith(b"\x89\x84" + data[-8:-4] + data[-4:]):
+        now += 10.0
+        client.handle_deadline(now)
+        assert client.state is State.OPEN
+        pieces = client.data_to_send(now)
+        assert pieces, "the ping should be the last that leaves"
+        data += b"".join(pieces)
+    assert now > 600.0
+    assert client.data_to_send(now) == []
+    client.handle_deadline(now + 19.9)
+    assert client.state is State.OPEN  # from there on an answer is due
+    client.handle_deadline(now + 20.0)
+    closed = drain(client, now + 20.0).events[-1]
+    assert isinstance(closed, Closed) and closed.timer is Timer.PONG
+
+
+def test_a_ping_is_answered_for_itself_wherever_it_left() -> None:
+    client = opened(CLIENT)
+    before = client.send_ping(b"before", now=0.0)
+    client.send_text(MESSAGE)
+    data = b"".join(client.data_to_send(0.0))
+    within = client.send_ping(b"within", now=1.0)
+    client.receive_data(from_peer(CLIENT, PONG, b"before"), 2.0)
+    assert (before.latency, within.latency) == (2.0, None)
+    while pieces := client.data_to_send(3.0):
+        data += b"".join(pieces)
+    client.receive_data(from_peer(CLIENT, PONG, b"within"), 4.0)
+    assert within.latency == 1.0
+    assert [opcode & 0x0F for opcode, _ in read_frames(data)] == [PING, TEXT, PING]
 
 
 def test_a_close_waits_for_the_last_part_and_its_timeout_counts_from_there() -> None:

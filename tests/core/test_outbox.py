@@ -472,6 +472,55 @@ def test_a_pong_leaves_before_a_long_frame_or_behind_it_and_never_within() -> No
     assert box.waiting == 0
 
 
+def test_pings_go_before_a_long_frame_in_the_order_in_which_they_were_queued() -> None:
+    box = outbox()
+    box.put_piece(b"before")
+    box.put_control([b"ping", b" 1 "])
+    frame = long(box, PART + 1)
+    box.put_piece(b"behind")
+    box.put_control([b"ping 2 "])
+    box.put_control([b"ping 3 "])
+    box.put_pong(b"!")
+    waiting = box.waiting
+    assert waiting == 6 + 7 + len(frame) + 6 + 14 + 3
+    first = b"".join(box.take(no_key))
+    assert first == b"\x8a\x01!beforeping 1 ping 2 ping 3 " + frame[:-1]
+    assert (box.urgent_waits, box.waiting) == (False, waiting - len(first))
+    assert b"".join(box.take(no_key)) == frame[-1:]
+    assert box.take(no_key) == [b"behind"]
+    assert box.waiting == 0
+
+
+def test_a_ping_that_comes_within_a_long_frame_goes_right_behind_it() -> None:
+    box = outbox()
+    frame = long(box, PART + 1)
+    second = long(box, PART, b"second")
+    first = b"".join(box.take(no_key))
+    waiting = box.waiting
+    box.put_control([b"ping 1 "])
+    box.put_control([b"ping 2 "])
+    box.put_pong(b"!")
+    assert (box.urgent_waits, box.waiting) == (True, waiting + 17)
+    assert first + b"".join(box.take(no_key)) == frame
+    assert (box.urgent_waits, box.waiting) == (True, len(second) + 17)
+    assert b"".join(box.take(no_key)) == b"\x8a\x01!ping 1 ping 2 " + second
+    assert (box.urgent_waits, box.waiting) == (False, 0)
+
+
+def test_a_ping_behind_the_last_long_frame_leaves_when_nothing_else_waits() -> None:
+    box = outbox()
+    frame = long(box, PART + 1)
+    first = b"".join(box.take(no_key))
+    box.put_control([b"ping"])
+    assert first + b"".join(box.take(no_key)) == frame
+    assert (box.urgent_waits, box.waiting) == (True, 4)
+    assert box.take(no_key) == [b"ping"]
+    assert (box.urgent_waits, box.waiting) == (False, 0)
+    box.clear()
+    box.put_control([b"ping"])
+    assert box.waiting == 0
+
+
 def test_room_comes_back_when_the_parts_have_left() -> None:
     box = Outbox(Limits(outbox_high=100_000, outbox_low=20_000, outbox_limit=10**6))
     long(box, 2 * PART)

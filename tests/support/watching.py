@@ -43,7 +43,9 @@ def give(
     """Give output to the wire, as a connection does."""
     if close_included:
         watched.restart_close()
-    watched.note_given(now, state=state, data_included=data_included, paused=paused)
+    if watched.keepalive.unsent:
+        watched.note_ping_given(now, state=state, paused=paused)
+    watched.note_given(now, data_included=data_included)
     watched.note_ending(now, state=state, half_close_missing=half_close_missing)
 
 

@@ -236,13 +236,17 @@ def test_row_60_a_core_leaves_nothing_for_the_cycle_collector(way: str) -> None:
             drain(connection, 0.0)
             assert connection.state is State.CLOSED
 
-    live()
-    gc.collect()
-    gc.disable()
-    try:
+    def left_by_ten_lives() -> int:
+        gc.collect()
         for _ in range(10):
             live()
-        assert gc.collect() == 0
+        return gc.collect()
+
+    live()
+    gc.disable()
+    try:
+        # a thread that an earlier test left may drop a cycle of its own meanwhile; ours would come each time
+        assert any(left_by_ten_lives() == 0 for _ in range(5))
     finally:
         gc.enable()
 

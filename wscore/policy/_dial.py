@@ -155,19 +155,20 @@ class DialPlan:
             names: what to call the addresses in it, in their order.
 
         Returns:
-            The only error there is; of several, one that says them all and has them as its cause. It is of
-            the kind of the first address's, which is the preferred one.
+            One error that says them all and has them as its cause. It is of the kind of the first address's,
+            which is the preferred one. A single error that has no name is returned as it is.
         """
         errors = [self._errors[index] for index in sorted(self._errors)]
         if not errors:
             return OSError("there was no address that could be connected to")
-        if len(errors) == 1:
+        if len(errors) == 1 and not names:
             return errors[0]
         text = "; ".join(self._sentence(index, names) for index in sorted(self._errors))
         failure = OSError(errors[0].errno, text)  # the number chooses the class
         if type(failure) is not type(errors[0]) or failure.errno is None:  # numbers of another kind, or none
             failure = OSError(text)
-        failure.__cause__ = ExceptionGroup("every address has failed", errors)
+        several = len(errors) > 1
+        failure.__cause__ = ExceptionGroup("every address has failed", errors) if several else errors[0]
         return failure
 
     def _sentence(self, index: int, names: Sequence[str]) -> str:

@@ -84,8 +84,10 @@ def test_the_preferred_address_is_taken_when_it_answers(
         assert not second.sessions
 
 
-def test_when_all_fail_one_error_names_them_all(driver: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
-    hosts = ["127.0.0.1", "127.0.0.2"]
+@pytest.mark.parametrize("hosts", [["127.0.0.1"], ["127.0.0.1", "127.0.0.2"]])
+def test_when_all_fail_one_error_names_them_all(
+    driver: Driver, monkeypatch: pytest.MonkeyPatch, hosts: list[str]
+) -> None:
     places = [(V4, host, closed_port()) for host in hosts]
     answer_lookups(driver, monkeypatch, {"two.example": places}.get)
     with pytest.raises(ConnectionRefusedError) as caught:

@@ -328,9 +328,17 @@ def failed_plan(*errors: OSError) -> DialPlan:
     return plan
 
 
-def test_a_single_error_is_raised_as_it_is() -> None:
+def test_a_single_error_without_a_name_is_raised_as_it_is() -> None:
     error = refused()
-    assert failed_plan(error).failure(["::1"]) is error
+    assert failed_plan(error).failure() is error
+
+
+def test_a_single_error_says_which_address_it_was() -> None:
+    error = refused("nobody listens")
+    failure = failed_plan(error).failure(["::1 port 80"])
+    assert isinstance(failure, ConnectionRefusedError)
+    assert (failure.errno, failure.strerror) == (errno.ECONNREFUSED, "::1 port 80: nobody listens")
+    assert failure.__cause__ is error
 
 
 def test_several_errors_become_one_of_the_kind_of_the_first_address_that_says_them_all() -> None:

@@ -48,7 +48,7 @@ class WsPeer:
         if self.mailbox.over:
             raise Ended(1006, "")
         encoded = [{"text": part} if isinstance(part, str) else {"binary": _encode(part)} for part in parts]
-        self._node.tell("send", self._id, parts=encoded)
+        self._node.ask("send", self._id, parts=encoded)
 
     def recv(self) -> str | bytes:
         return self.mailbox.recv()

@@ -106,6 +106,7 @@ const commands = {
       const data = binary ? Buffer.from(part.binary, 'base64') : part.text;
       if (socket) socket.send(data, { binary, fin: number === parts.length - 1 }, () => {});
     });
+    tell('sent', id); // what comes next cannot overtake it
   },
   ping({ id, binary }) {
     if (sockets.has(id)) sockets.get(id).ping(Buffer.from(binary, 'base64'));

@@ -171,8 +171,7 @@ class _Waiting:
         """End what there is of the connection; tell whether that includes the socket."""
         if not self.session.cancel() and not self.session.cancelled():
             self.session.exception()  # somebody has seen it, or it came too late for that
-        self.link.abort()
-        return self.link.is_attached
+        return self.link.abandon()
 
     def _take(self, event: Event) -> None:
         if self.session.done():

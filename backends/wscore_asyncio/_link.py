@@ -404,11 +404,6 @@ class Link:
         return self.core.state is _OPEN and not self.core.buffered_amount
 
     @property
-    def is_attached(self) -> bool:
-        """Whether there has been a transport, which then owns the socket."""
-        return self._transport is not None
-
-    @property
     def is_over(self) -> bool:
         """Whether the transport is gone."""
         return self._over
@@ -420,6 +415,18 @@ class Link:
         if self._transport is not None and not self._over:
             self._reset(self._transport)
         self.pump()
+
+    def abandon(self) -> bool:
+        """Abort, and forget the transport; tell whether there was one, which then owns the socket.
+
+        uvloop never says that a transport is gone when opening it was cancelled at the last moment.
+        """
+        self.abort()
+        attached = self._transport is not None
+        if attached:
+            self.connection_lost(None)
+            self._transport = None
+        return attached
 
     def take_at_once(self) -> Event | None:
         """Take an event, unless so many were taken in a row that others should have their turn first."""

@@ -131,6 +131,21 @@ def test_what_ended_otherwise_is_freed_as_well(new_loop: LoopFactory) -> None:
     run(main, new_loop, debug=False)
 
 
+def test_what_was_cancelled_while_it_opened_is_freed_whenever_that_was(new_loop: LoopFactory) -> None:
+    async def main() -> None:
+        async with serve(echo, "127.0.0.1") as server, _no_collector():
+            for number in range(60):
+                opening = asyncio.ensure_future(connect(url_of(server))._open())
+                await turns(number)
+                opening.cancel()
+                with suppress(asyncio.CancelledError):
+                    (await opening).abort()
+                del opening
+            await eventually(lambda: not _alive())
+
+    run(main, new_loop, debug=False)
+
+
 async def _fail_to_connect() -> None:
     with RawListener() as listener:
         with pytest.raises(TimeoutError):

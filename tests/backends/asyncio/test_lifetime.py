@@ -164,11 +164,12 @@ def test_twenty_thousand_connections_leave_nothing_behind(new_loop: LoopFactory)
     async def main() -> None:
         async with serve(echo, "127.0.0.1") as server, _no_collector():
             await _visit(url_of(server), None)
-            before = descriptors()
+            await eventually(lambda: not server.sessions)
+            before, tasks = descriptors(), len(asyncio.all_tasks())
             for _ in range(20_000):
                 await _visit(url_of(server), None)
             await eventually(lambda: not _alive())
             await turns()
-            assert descriptors() <= before and len(asyncio.all_tasks()) == 1
+            assert descriptors() <= before and len(asyncio.all_tasks()) == tasks
 
     run(main, new_loop, debug=False)

@@ -13,7 +13,7 @@ from typing import Any, final
 
 from ._endpoint import Endpoint
 from ._events import Event
-from ._story import run, run_awaiting, story_of, story_of_error, story_of_room
+from ._story import refuse_coroutine, run, run_awaiting, story_of, story_of_error, story_of_room
 
 
 @final
@@ -53,10 +53,15 @@ class Delivery:
         self.failed = False
 
     def deliver(self, event: Event) -> None:
-        """Call the hook that event is for, if any; never raises what a hook raised."""
+        """Call the hook that event is for, if any; never raises what a hook raised.
+
+        A hook that turns out to be a coroutine function counts as one that has raised TypeError.
+        """
         if isinstance(event, (str, bytes)) and not self.failed:  # the usual case, without the machinery
             try:
-                self.endpoint.on_message(self.session, event)
+                result = self.endpoint.on_message(self.session, event)
+                if result is not None:
+                    refuse_coroutine(result)
             except Exception as error:
                 run(story_of_error(self, "on_message", error))
         else:

@@ -6,7 +6,7 @@ hooks and those that must be awaited differ only in who runs the story.
 
 from collections.abc import Callable, Generator
 from functools import partial
-from inspect import isawaitable
+from inspect import isawaitable, iscoroutine
 from typing import Protocol, TypeAlias, assert_never
 
 from ._codes import CloseCode
@@ -132,15 +132,26 @@ def _nothing() -> Story:
 
 
 def run(story: Story) -> None:
-    """Make the calls of story, one after the other."""
+    """Make the calls of story, one after the other; a hook that returns a coroutine has failed."""
     call = next(story, None)
     while call is not None:
         try:
-            call()
+            refuse_coroutine(call())
         except Exception as error:
             call = _throw(story, error)
         else:
             call = next(story, None)
+
+
+def refuse_coroutine(result: object) -> None:
+    """Look at what a hook has returned where nobody awaits it.
+
+    Raises:
+        TypeError: a coroutine: the hook has done nothing, and would never do anything.
+    """
+    if iscoroutine(result):
+        result.close()
+        raise TypeError("a hook is a coroutine function, which would never be run: use wscore_asyncio")
 
 
 async def run_awaiting(story: Story) -> None:

@@ -62,9 +62,16 @@ def open_listeners(
     backlog: int,
     reuse_port: bool,
 ) -> list[socket.socket]:
-    """Return the sockets that a server was given, non-blocking; None: `listen`."""
+    """Return the sockets that a server was given, non-blocking; None: `listen`.
+
+    Raises:
+        ValueError: there are none among those given, as when `inherited_sockets` has found none.
+        OSError: as `listen`.
+    """
     if sockets is None:
         return listen(host, port, unix=unix, backlog=backlog, reuse_port=reuse_port)
+    if not sockets:
+        raise ValueError("no socket to listen on was given")
     for sock in sockets:
         sock.setblocking(False)
     return list(sockets)

@@ -12,7 +12,7 @@ from ssl import SSLContext
 from typing import final
 
 from wscore import Config, Connection, HandshakeRefused, HeadersLike, Role
-from wscore.policy import Plan, follow, plan_connection
+from wscore.policy import Plan, RedirectRefused, follow, plan_connection
 from wscore_tls import NestedTLS, TLSFilter, client_context, client_filter
 
 from ._connecting import LocalAddress
@@ -119,4 +119,6 @@ class Opening:
         following = follow(self.plan, refused.response, os.environ)
         if following is None:
             raise refused
+        if self.way.sock is not None:
+            raise RedirectRefused(refused.response, "the stream that was given is used up")
         return replace(self, plan=following)

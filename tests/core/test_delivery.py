@@ -238,3 +238,40 @@ def test_an_event_of_an_unknown_kind_is_an_error_of_this_library() -> None:
     unknown: Callable[[], Event] = object  # type: ignore[assignment]
     with pytest.raises(AssertionError):
         Backend().deliver(Endpoint(), unknown())
+
+
+def test_a_message_for_a_coroutine_function_is_an_error_and_does_not_vanish() -> None:
+    errors: list[Exception] = []
+
+    class Waiting(Endpoint):
+        """Has a hook that somebody would have to await."""
+
+        @override
+        async def on_message(self, session: object, message: str | bytes) -> None:
+            raise AssertionError("nobody runs this")
+
+        @override
+        def on_error(self, session: object, error: Exception) -> None:
+            errors.append(error)
+
+    backend = Backend()
+    backend.deliver(Waiting(), OPENED, "one", "two", CLEAN)
+    assert [type(error) for error in errors] == [TypeError]
+    assert backend.closes == [(1011, "")]
+
+
+def test_a_hook_may_return_anything_else() -> None:
+    messages: list[str | bytes] = []
+
+    class Counting(Endpoint):
+        """Returns what its caller has no use for."""
+
+        @override
+        def on_message(self, session: object, message: str | bytes) -> int:
+            messages.append(message)
+            return len(messages)
+
+    backend = Backend()
+    backend.deliver(Counting(), OPENED, "one", "two", CLEAN)
+    assert messages == ["one", "two"]
+    assert (backend.closes, backend.reports) == ([], [])

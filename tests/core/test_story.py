@@ -22,7 +22,15 @@ from support.deliveries import (
 from wscore import CloseError, ConnectionClosed, ConnectionLost, Fragment, LocalProtocolError
 from wscore._endpoint import Endpoint
 from wscore._events import CloseReceived, PingReceived, PongReceived, Refused, RequestReceived
-from wscore._story import Story, run, run_awaiting, story_of, story_of_error, story_of_room
+from wscore._story import (
+    Story,
+    refuse_coroutine,
+    run,
+    run_awaiting,
+    story_of,
+    story_of_error,
+    story_of_room,
+)
 from wscore._typing import override
 
 BOOM = ValueError("boom")
@@ -202,3 +210,29 @@ def test_what_a_hook_returns_is_awaited_before_the_next_call() -> None:
     with pytest.raises(StopIteration):
         telling.send(None)
     assert [call[0] for call in recorder.calls] == ["on_error", "on_close"]
+
+
+def test_a_coroutine_function_has_failed_where_nobody_would_run_it() -> None:
+    errors: list[Exception] = []
+
+    class Waiting(Endpoint):
+        """Has a hook that somebody would have to await."""
+
+        @override
+        async def on_connect(self, session: object) -> None:
+            raise AssertionError("nobody runs this")
+
+        @override
+        def on_error(self, session: object, error: Exception) -> None:
+            errors.append(error)
+
+    to = Listener(Waiting())
+    run(story_of(to, OPENED))
+    [error] = errors
+    assert isinstance(error, TypeError) and "coroutine" in str(error)
+    assert (to.asked, to.failed) == ([("close", 1011, "")], True)
+
+
+def test_whatever_else_a_hook_returns_is_nobodys_business() -> None:
+    for result in (None, 7, Pause()):
+        refuse_coroutine(result)

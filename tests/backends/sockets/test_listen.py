@@ -489,6 +489,11 @@ def test_what_is_handed_over_and_is_no_socket_is_an_error(tmp_path: Path) -> Non
     assert int(output) == errno.ENOTSOCK
 
 
+def test_a_server_that_was_given_no_sockets_at_all_says_so() -> None:
+    with pytest.raises(ValueError, match="no socket to listen on"):
+        open_listeners([], None, 0, unix=None, backlog=5, reuse_port=False)
+
+
 def test_sockets_that_a_server_was_given_take_the_place_of_an_address() -> None:
     options: dict[str, Any] = {"unix": None, "backlog": 5, "reuse_port": False}
     with ExitStack() as stack:

@@ -261,6 +261,14 @@ def test_the_environment_is_asked_for_each_origin_anew(
     assert proxy.asked == [("127.0.0.1", server.port)]
 
 
+def test_a_stream_of_ones_own_cannot_be_used_twice(driver: Driver) -> None:
+    with Origin(chain(redirect_to("/elsewhere"))) as origin:
+        sock = socket.create_connection(("127.0.0.1", origin.port))
+        with pytest.raises(RedirectRefused, match="used up"):
+            driver.connect("ws://where.example/", sock=sock, redirects=5)
+        assert sock.fileno() == -1
+
+
 def test_a_stream_of_ones_own_is_not_left_for_another_origin(driver: Driver, tmp_path: Path) -> None:
     with Origin(chain()) as other, Origin(chain(redirect_to(f"ws://127.0.0.1:{other.port}/"))) as first:
         sock = socket.create_connection(("127.0.0.1", first.port))

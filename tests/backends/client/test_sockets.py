@@ -12,7 +12,7 @@ from support.eventually import eventually
 from support.names import has_ipv6
 from support.raw import RawListener
 from support.recorder import Recorder
-from wscore import HandshakeRefused
+from wscore import HandshakeRefused, LocalProtocolError
 
 needs_ipv6 = pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")
 
@@ -120,6 +120,15 @@ def test_a_socket_that_is_not_connected_is_an_error_and_closed(driver: Driver) -
     with pytest.raises(OSError, match=r"not connected|pipe"):
         driver.connect("ws://where.example/", sock=sock)
     eventually(lambda: sock.fileno() == -1)
+
+
+@pytest.mark.parametrize("wrong", [{"subprotocols": ["no token"]}, {"headers": [("Upgrade", "mine")]}])
+def test_a_socket_is_closed_when_the_request_may_not_be_sent(driver: Driver, wrong: dict[str, Any]) -> None:
+    ours, theirs = socket.socketpair()
+    with theirs:
+        with pytest.raises(LocalProtocolError):
+            driver.connect("ws://where.example/", sock=ours, **wrong)
+        eventually(lambda: ours.fileno() == -1)
 
 
 def test_tls_is_spoken_over_a_socket_that_was_given(driver: Driver, certificates: Certificates) -> None:

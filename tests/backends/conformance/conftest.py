@@ -117,6 +117,12 @@ def completed(serving: Setting) -> Setting:
     return _unless_example(serving)
 
 
+@pytest.fixture
+def completed_client(dialling: Setting) -> Setting:
+    """For every backend but the example, as a client."""
+    return _unless_example(dialling)
+
+
 def _unless_example(setting: Setting) -> Setting:
     if not setting.driver.complete:
         pytest.skip("the example leaves this out")

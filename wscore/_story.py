@@ -121,10 +121,17 @@ def _end(to: Audience, closed: Closed) -> Story:
     """The last event: what went wrong, if anything did, and the close."""
     if not to.connected:
         return
-    error = error_from(closed)
-    if error is not None:
-        yield from _last_word(to, "on_error", error)
+    error, interrupt = error_from(closed), None
+    try:
+        if error is not None:
+            yield from _last_word(to, "on_error", error)
+    except GeneratorExit:
+        raise
+    except BaseException as raised:  # a task was cancelled, for one
+        interrupt = raised
     yield from _last_word(to, "on_close", closed.code, closed.reason)
+    if interrupt is not None:
+        raise interrupt
 
 
 def _nothing() -> Story:
@@ -137,7 +144,7 @@ def run(story: Story) -> None:
     while call is not None:
         try:
             refuse_coroutine(call())
-        except Exception as error:
+        except BaseException as error:
             call = _throw(story, error)
         else:
             call = next(story, None)
@@ -162,14 +169,14 @@ async def run_awaiting(story: Story) -> None:
             result = call()
             if isawaitable(result):
                 await result
-        except Exception as error:
+        except BaseException as error:
             call = _throw(story, error)
         else:
             call = next(story, None)
 
 
-def _throw(story: Story, error: Exception) -> Call | None:
-    """Tell story that its call has raised; return the next one."""
+def _throw(story: Story, error: BaseException) -> Call | None:
+    """Tell story that its call has raised, or was interrupted; return the next one."""
     try:
         return story.throw(error)
     except StopIteration:

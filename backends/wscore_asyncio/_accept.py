@@ -55,13 +55,21 @@ class Acceptor:
                 await asyncio.sleep(PAUSE)
             return
         self._shortage.ends()
-        link = self._welcome(sock, address)
+        link = self._try_to_welcome(sock, address)
         if link is None:
             sock.close()
             return
         arriving = self._loop.create_task(self._introduce(link, sock))
         self._arriving.add(arriving)
         arriving.add_done_callback(self._arriving.discard)
+
+    def _try_to_welcome(self, sock: socket.socket, address: Any) -> Link | None:
+        """Let a connection in, or log why not: whatever happens to one, others must be accepted."""
+        try:
+            return self._welcome(sock, address)
+        except Exception as error:
+            log.error("a connection is dropped: %s", error)
+            return None
 
     async def _introduce(self, link: Link, sock: socket.socket) -> None:
         """Give the link its transport."""

@@ -12,6 +12,8 @@ the sending direction alone, and hides how much waits.
 """
 
 import asyncio
+import os
+import socket
 from collections.abc import Callable
 from contextlib import suppress
 from time import monotonic
@@ -28,6 +30,7 @@ _LATE: Final = 0.05  # seconds: the loop was busy with something else when a tim
 _READ_FIRST: Final = 0.001  # seconds: what has arrived may be what a timer waits for
 _LOOK_EVERY: Final = 1.0  # seconds: how often to look whether output moves that the kernel has no room for
 _AUTO: Final = BatchMode.AUTO
+_ON: Final = BatchMode.ON
 _OPEN: Final = State.OPEN
 _JOIN_BELOW: Final = 128 * 1024  # bytes; bigger output is not worth a copy to save a system call
 
@@ -128,28 +131,34 @@ class Link:
     def data_received(self, data: bytes) -> None:
         """Hand input to the core."""
         before = self.core.buffered_amount if self.corked else 0
-        now = monotonic()
-        if self._tls is None:
-            self.core.receive_data(data, now)
-        else:
-            self._decrypt(self._tls, data, now)
+        self._take_in(data)
         if self.corked and self.core.buffered_amount > before:
             self.corked = False  # the connection itself must write; what is held goes along
         self.pump()
 
     def eof_received(self) -> bool:
         """The peer has ended its sending direction; ours stays open."""
-        now = monotonic()
-        if self._tls is None:
-            self.core.receive_eof(now)
-        else:
-            self._decrypt(self._tls, b"", now)
+        self._take_in(b"")
         self.pump()
         return True
+
+    def _take_in(self, data: bytes) -> None:
+        """Hand input to the core, through TLS if there is TLS; b"" says that the stream has ended."""
+        now = monotonic()
+        if self._tls is not None:
+            failed = pass_input(self._tls, data, self.core, now)
+            if failed is not None:
+                self._note(failed)
+        elif data:
+            self.core.receive_data(data, now)
+        else:
+            self.core.receive_eof(now)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The transport is gone: nothing more can be received or sent."""
         self._over = True
+        if isinstance(exc, OSError):
+            self._read_rest()
         if exc is not None:
             self._note(exc)
         self._lose()
@@ -157,6 +166,20 @@ class Link:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        self._take_leave()
+
+    def _read_rest(self) -> None:
+        """Read what the peer has sent before it left: a failed write ends a transport with that unread."""
+        with suppress(OSError, AttributeError):  # nothing is left; a loop with other transports
+            descriptor = cast(asyncio.Transport, self._transport).get_extra_info("socket").fileno()
+            with socket.socket(fileno=os.dup(descriptor)) as rest:
+                while self.core.wants_read:
+                    self._take_in(rest.recv(_READ_SIZE))
+
+    def _take_leave(self) -> None:
+        """Say that all is over, once the last event was delivered: who is suspended has not had it yet."""
+        if not self._over or (self.deliver is not None and self.deliver is not _nobody):
+            return
         over = self.on_over
         # What is over must not be kept alive by those it knows, nor they by it.
         self.on_over = self.on_writable = None
@@ -171,11 +194,6 @@ class Link:
         """The kernel has everything."""
         self._stuck = False
         self.pump()
-
-    def _decrypt(self, tls: TLSFilter | NestedTLS, data: bytes, now: float) -> None:
-        failed = pass_input(tls, data, self.core, now)
-        if failed is not None:
-            self._note(failed)
 
     def _note(self, error: Exception) -> None:
         """Keep the first error: what follows is its consequence."""
@@ -222,12 +240,13 @@ class Link:
             if not core.writable and core.closed is None:
                 self._full = True  # what comes next is delivered when there is room
                 return
-            event = core.next_event()
+            event = self._next_uncorking() if self.corked else core.next_event()
             if event is None:
                 return
             self.deliver(event)
             if event.__class__ is Closed:
                 self.deliver = _nobody  # who was served is free to go
+                self._take_leave()
                 return
         self._loop.call_soon(self.pump)  # there may be more; others have their turn first
 
@@ -371,6 +390,8 @@ class Link:
         mode: BatchMode,
     ) -> bool:
         """Queue a message, and see to it that it leaves; in one call, as there is one for each message."""
+        if mode is _ON and not self.corked and self.core.buffered_amount:
+            mode = _AUTO  # a pong, for one, is on its way: this goes along
         self.core.send(message, compress)
         return self.depart(mode)
 
@@ -382,7 +403,7 @@ class Link:
         if mode is _AUTO:
             self.corked = False  # it may have been ON
             self.pump_soon()
-        elif mode is BatchMode.ON:
+        elif mode is _ON:
             self.corked = True
         else:
             self.flush()
@@ -409,7 +430,8 @@ class Link:
         return self._over
 
     def abort(self) -> None:
-        """End the connection without a close handshake."""
+        """End the connection without a close handshake; who is suspended hears of it, too."""
+        self.core.resume()
         self._note(ConnectionAbortedError("the connection was aborted here"))
         self._lose()
         if self._transport is not None and not self._over:
@@ -444,16 +466,18 @@ class Link:
 
     def _take(self) -> Event | None:
         core = self.core
-        if self._reading:
-            event = core.next_event()
-            if core.state is not _OPEN and not isinstance(event, (str, bytes)):
-                self.pump()  # taking the peer's Close lets the answer out
-            return event
-        before = core.buffered_amount
-        event = core.next_event()  # may have looked at what was held back: messages, pings, a Close
-        if core.buffered_amount > before:
+        event = self._next_uncorking() if self.corked else core.next_event()
+        # Taking the peer's Close lets the answer out; whatever was not read may have been looked at now.
+        if not self._reading or (core.state is not _OPEN and not isinstance(event, (str, bytes))):
+            self.pump()
+        return event
+
+    def _next_uncorking(self) -> Event | None:
+        """Take an event; if the connection itself must write because of that, what is held goes along."""
+        before = self.core.buffered_amount
+        event = self.core.next_event()
+        if self.core.buffered_amount > before:
             self.corked = False
-        self.pump()
         return event
 
     # Waiting: the coroutines are in `_waiting`.

@@ -183,9 +183,13 @@ class Server:
         """Begin to serve a connection; None: it is not let in."""
         if self._reception.admit(address) is not Entry.ADMIT:
             return None
-        tune(sock)
-        tls = None if self._ssl is None else TLSFilter(self._ssl, server_side=True)
-        link = Link(self._reception.begin(monotonic()), tls, self._loop)
+        try:
+            tune(sock)
+            tls = None if self._ssl is None else TLSFilter(self._ssl, server_side=True)
+            link = Link(self._reception.begin(monotonic()), tls, self._loop)
+        except BaseException:
+            self._reception.turn_away(address)
+            raise
         visitor = self._reception.welcome(link, (sock.getsockname(), address))
         link.deliver = partial(self._take, visitor)
         link.on_over = partial(self._leave, visitor)

@@ -236,3 +236,30 @@ def test_a_coroutine_function_has_failed_where_nobody_would_run_it() -> None:
 def test_whatever_else_a_hook_returns_is_nobodys_business() -> None:
     for result in (None, 7, Pause()):
         refuse_coroutine(result)
+
+
+@RUNNERS
+def test_who_is_interrupted_in_on_error_hears_of_the_close_all_the_same(runner: Runner) -> None:
+    closes: list[int] = []
+
+    class Interrupted(Endpoint):
+        """Is cancelled, or stopped by Ctrl-C."""
+
+        @override
+        def on_error(self, session: object, error: Exception) -> None:
+            raise KeyboardInterrupt
+
+        @override
+        def on_close(self, session: object, code: int, reason: str) -> None:
+            closes.append(code)
+
+    with pytest.raises(KeyboardInterrupt):
+        runner(story_of(Listener(Interrupted()), LOST))
+    assert closes == [1006]
+
+
+def test_an_end_that_is_not_told_to_its_end_is_given_up() -> None:
+    telling = story_of(Listener(Recorder()), LOST)
+    next(telling)
+    telling.close()
+    assert list(telling) == []

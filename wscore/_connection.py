@@ -592,6 +592,8 @@ class Connection:
         watch.note_given(self._now, data_included=sender.data_queued)
         if not outbox.waiting:
             sender.data_queued = sender.close_queued = False
+        elif not outbox.data_waits:
+            sender.data_queued = False
         if self._state is not _OPEN:
             self._arm_close()
         return pieces

@@ -54,16 +54,19 @@ class Keepalive:
         self.latency: float | None = None
 
     def remember(self, ping: Ping) -> None:
-        """Expect a pong for a ping that was queued; of keepalive's own only the newest counts.
+        """Expect a pong for a ping that was queued; of keepalive's own that wait only the newest counts.
 
-        Of very many others the oldest are forgotten: a peer that never answers must not cost memory.
+        Of very many the oldest are forgotten: a peer that never answers must not cost memory. Keepalive's own
+        go last, or an application that pings all the time would hide that one of these waits.
         """
         if ping.automatic:
-            self._pings = [other for other in self._pings if not other.automatic]
+            self._pings = [
+                other for other in self._pings if not other.automatic or other.given_at is not None
+            ]
         self._pings.append(ping)
         self.unsent = True
         if len(self._pings) > _REMEMBERED:
-            del self._pings[0]
+            del self._pings[next((at for at, each in enumerate(self._pings) if not each.automatic), 0)]
 
     def note_received(self, now: float) -> None:
         """Take note that bytes came: the peer lives."""

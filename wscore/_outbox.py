@@ -27,6 +27,7 @@ from ._mask import MaskedLater
 
 _PONGS_KEPT: Final = 16
 _PONG_HEADER: Final = 2  # at least
+_HELD: Final = 64  # bytes that a held message costs besides its payload, about
 _PART: Final = 128 * 1024  # bytes of a long payload to be given out at once
 _JOIN_BELOW: Final = 16 * 1024  # pieces up to this size are joined; bigger ones stay as they are
 
@@ -59,6 +60,7 @@ class Outbox:
         "_long",
         "_low",
         "_mark",
+        "_number_held",
         "_pieces",
         "_pongs",
         "_queued",
@@ -88,6 +90,7 @@ class Outbox:
         self._urgent: list[bytes] = []
         self._pongs: list[bytes] = []
         self.held: int = 0
+        self._number_held: int = 0
         self._closed: bool = False
         self._gone: bool = False
         self.waiting: int = 0
@@ -116,9 +119,14 @@ class Outbox:
         return bool(self._urgent)
 
     @property
+    def data_waits(self) -> bool:
+        """Tell whether frames wait, and not just pings and pongs that go before them."""
+        return bool(self._pieces or self._long or self._frames)
+
+    @property
     def crowded(self) -> bool:
-        """Tell whether too much waits for another message to be queued."""
-        return self.waiting + self.held + self.given > self.limit
+        """Tell whether too much waits for another message to be queued; a held one is more than its bytes."""
+        return self.waiting + self.held + self.given + self._number_held * _HELD > self.limit
 
     def put(self, frame: list[bytes]) -> None:
         """Queue one whole frame, given as its pieces; nothing once the stream is gone."""
@@ -175,9 +183,16 @@ class Outbox:
         self.roomy = not self.crowded
 
     def hold(self, size: int) -> None:
-        """Count a message that may not become frames yet; a negative size takes it back."""
+        """Count a message that may not become frames yet."""
         if not self._gone:
             self.held += size
+            self._number_held += 1
+            self._look()
+
+    def release(self) -> None:
+        """Forget what was held: it becomes frames, or never will."""
+        if not self._gone:
+            self.held = self._number_held = 0
             self._look()
 
     def put_head(self, head: bytes) -> None:
@@ -213,7 +228,7 @@ class Outbox:
         self._pongs = []
         self._closed = True
         self._gone = True
-        self.held = 0
+        self.held = self._number_held = 0
         self.waiting = 0
         self.given = 0
         self.writable = True

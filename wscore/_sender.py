@@ -176,12 +176,11 @@ class Sender:
     def _release(self) -> None:
         """The message in fragments is complete: let the others follow."""
         held, self._held = self._held, []
+        self._outbox.release()
         for message in held:
             if isinstance(message, PreparedMessage):
-                self._outbox.hold(-len(message.payload))
                 self.prepared(message)
             else:
-                self._outbox.hold(-len(message[1]))
                 self.message(*message)
 
     def settle_counts(self) -> None:
@@ -217,7 +216,7 @@ class Sender:
         payload = b"" if empty else write_close(status.code, status.reason)
         self._held = []
         self._codec = None
-        self._outbox.hold(-self._outbox.held)
+        self._outbox.release()
         self._outbox.put(encode_frame(Opcode.CLOSE, payload, self._new_key()))
         self._outbox.end()
         self.close_queued = True

@@ -146,3 +146,14 @@ def test_a_message_in_frames_of_a_size_is_not_affected() -> None:
     frames = read_frames(take_all(client))
     assert b"".join(payload for _, payload in frames) == MESSAGE.encode()
     assert max(len(payload) for _, payload in frames) == 300_000
+
+
+def test_a_ping_that_leaves_alone_behind_it_is_no_message() -> None:
+    client = opened(Role.CLIENT, Config(timeouts=Timeouts(idle=30, keepalive=None, write_stall=None)))
+    client.send_bytes(bytes(200_000))
+    client.data_to_send(0.0)
+    client.send_ping(b"", now=0.0)
+    client.data_to_send(1.0)  # the last part
+    assert read_frames(b"".join(client.data_to_send(2.0)))[0][0] == 0x80 | PING
+    client.data_to_send(27.0)  # the ping has taken that long to leave
+    assert client.next_deadline() == 2.0 + 30

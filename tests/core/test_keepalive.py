@@ -145,3 +145,37 @@ def test_of_a_great_many_pings_the_oldest_are_forgotten() -> None:
     assert all(ping.latency is None for ping in waiting)
     keeper.receive_pong(bytes([REMEMBERED]), 103.0)
     assert [ping.latency for ping in waiting] == [None] + [2.0] * REMEMBERED
+
+
+def test_an_older_ping_of_keepalives_own_is_still_known_as_its_own() -> None:
+    keeper = keepalive(pings(b"old", automatic=True))
+    keeper.note_given(101.0, paused=False)
+    keeper.note_received(102.0)
+    keeper.remember(*pings(b"new", automatic=True))
+    keeper.note_given(120.0, paused=False)
+    late = keeper.receive_pong(b"old", 121.0)
+    assert late is not None and late.automatic and late.latency == 20.0
+
+
+def test_of_keepalives_own_that_never_left_only_the_newest_waits() -> None:
+    first, second = pings(b"1", b"2", automatic=True)
+    keeper = keepalive([first, second])
+    keeper.note_given(101.0, paused=False)
+    assert (first.given_at, second.given_at) == (None, 101.0)
+
+
+def test_very_many_pings_of_the_application_do_not_hide_keepalives_own() -> None:
+    (own,) = waiting = pings(b"own", automatic=True)
+    keeper = keepalive(waiting + pings(*[b"%d" % number for number in range(2 * REMEMBERED)]))
+    assert keeper.ping_waits
+    assert keeper.note_given(101.0, paused=False)
+    assert own.given_at == 101.0
+
+
+def test_of_very_many_of_keepalives_own_the_oldest_are_forgotten() -> None:
+    keeper = Keepalive(100.0)
+    for number in range(REMEMBERED + 1):
+        keeper.remember(*pings(b"%d" % number, automatic=True))
+        keeper.note_given(101.0, paused=False)
+    assert keeper.receive_pong(b"0", 102.0) is None
+    assert keeper.receive_pong(b"1", 102.0) is not None

@@ -269,7 +269,7 @@ def test_what_is_held_counts_as_buffered_but_cannot_be_taken() -> None:
     assert box.writable
     box.hold(11)
     assert box.writable  # waiting would not let it go
-    box.hold(-101)
+    box.release()
     assert (box.held, box.buffered, box.idle) == (0, 0, True)
 
 
@@ -306,7 +306,19 @@ def test_a_stream_that_is_gone_holds_nothing() -> None:
     box.clear()
     assert (box.held, box.idle, box.writable) == (0, True, True)
     box.hold(1000)
+    box.release()
     assert (box.held, box.buffered, box.writable) == (0, 0, True)
+
+
+def test_an_empty_message_that_is_held_costs_something_too() -> None:
+    box = outbox()
+    for _ in range(15):
+        box.hold(0)
+    assert (box.crowded, box.roomy, box.buffered) == (False, True, 0)
+    box.hold(0)
+    assert (box.crowded, box.roomy) == (True, False)
+    box.release()
+    assert (box.crowded, box.roomy) == (False, True)
 
 
 # Frames of messages that were cut: given out batch by batch.
@@ -398,13 +410,13 @@ def test_what_waits_in_batches_is_dropped_when_the_stream_is_gone() -> None:
 
 
 def test_what_waits_is_held_and_was_given_out_makes_it_crowded_above_the_limit() -> None:
-    box = Outbox(Limits(outbox_limit=10))
+    box = Outbox(Limits(outbox_limit=10 + 64))
     box.put([b"1234"])
     box.take(no_key)
     box.put([b"123"])
     box.hold(3)
     assert not box.crowded
-    box.hold(1)
+    box.put([b"4"])
     assert box.crowded
     box.note_departed()
     assert not box.crowded

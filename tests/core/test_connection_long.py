@@ -156,4 +156,5 @@ def test_a_ping_that_leaves_alone_behind_it_is_no_message() -> None:
     client.data_to_send(1.0)  # the last part
     assert read_frames(b"".join(client.data_to_send(2.0)))[0][0] == 0x80 | PING
     client.data_to_send(27.0)  # the ping has taken that long to leave
+    client.handle_deadline(30.0)  # when idleness would begin with the first part
     assert client.next_deadline() == 2.0 + 30

@@ -555,3 +555,17 @@ def test_of_a_stream_that_is_gone_no_part_is_left() -> None:
     assert (box.idle, box.take(no_key)) == (True, [])
     long(box, PART)
     assert (box.idle, box.take(no_key)) == (True, [])
+
+
+def test_pings_that_go_before_frames_are_no_data() -> None:
+    box = outbox(high=PART, low=0)
+    assert not box.data_waits
+    long(box, PART + 1)
+    assert box.data_waits
+    box.take(no_key)
+    box.put_control([b"ping"])
+    assert box.data_waits
+    box.take(no_key)
+    assert (box.urgent_waits, box.data_waits, box.waiting) == (True, False, 4)
+    box.put([b"frame"])
+    assert box.data_waits

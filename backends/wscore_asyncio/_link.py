@@ -58,6 +58,7 @@ class Link:
         "_deadline",
         "_ended",
         "_full",
+        "_insists",
         "_left_over",
         "_looked_at",
         "_loop",
@@ -104,6 +105,7 @@ class Link:
         self._left_over = 0  # how much it still had when it was looked at last
         self._looked_at = 0.0  # when that was
         self._full = False  # the core had no room for output
+        self._insists = False  # it ends, and nobody can suspend any more
         self._room_is_new = False  # it has now, and the application must hear of it
         self._write_ended = False  # FIN was sent
         self._over = False
@@ -240,7 +242,7 @@ class Link:
             if not core.writable and core.closed is None:
                 self._full = True  # what comes next is delivered when there is room
                 return
-            event = self._next_uncorking() if self.corked else core.next_event()
+            event = self._next() if self.corked or self._insists else core.next_event()
             if event is None:
                 return
             self.deliver(event)
@@ -431,11 +433,16 @@ class Link:
 
     def abort(self) -> None:
         """End the connection without a close handshake; who is suspended hears of it, too."""
-        self.core.resume()
+        self._insists = True
         self._note(ConnectionAbortedError("the connection was aborted here"))
         self._lose()
         if self._transport is not None and not self._over:
             self._reset(self._transport)
+        self.pump()
+
+    def insist(self) -> None:
+        """Deliver what is still to come, also to whom has suspended."""
+        self._insists = True
         self.pump()
 
     def abandon(self) -> bool:
@@ -466,14 +473,16 @@ class Link:
 
     def _take(self) -> Event | None:
         core = self.core
-        event = self._next_uncorking() if self.corked else core.next_event()
+        event = self._next() if self.corked or self._insists else core.next_event()
         # Taking the peer's Close lets the answer out; whatever was not read may have been looked at now.
         if not self._reading or (core.state is not _OPEN and not isinstance(event, (str, bytes))):
             self.pump()
         return event
 
-    def _next_uncorking(self) -> Event | None:
+    def _next(self) -> Event | None:
         """Take an event; if the connection itself must write because of that, what is held goes along."""
+        if self._insists:
+            self.core.resume()
         before = self.core.buffered_amount
         event = self.core.next_event()
         if self.core.buffered_amount > before:

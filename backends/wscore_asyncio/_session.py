@@ -355,8 +355,7 @@ class Session(SessionInfo):
 
     async def __aexit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
         await self.close(CloseCode.NORMAL_CLOSURE if error is None else CloseCode.INTERNAL_ERROR)
-        self.resume()  # an endpoint that has suspended hears of the end
-        self._link.pump()
+        self._link.insist()  # an endpoint that has suspended hears of the end
         if self.task is not None and self.task is not asyncio.current_task():
             await asyncio.wait([self.task])  # until on_close has returned
 

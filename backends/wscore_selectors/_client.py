@@ -53,7 +53,11 @@ class Dialing:
         self.session: Session | None = None
         self.opened_at = 0.0
         self.on_over: Callable[[], object] = _nothing
-        self._begin(opening)
+        try:
+            self._begin(opening)
+        except BaseException:
+            self._stop()
+            raise
 
     def cancel(self) -> bool:
         """Do not open the connection; neither hooks nor ``on_failure`` are called.

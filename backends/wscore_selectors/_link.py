@@ -30,6 +30,7 @@ _READ_SIZE: Final = 65536
 _EVENTS_AT_ONCE: Final = 1000
 _BUFFERS_AT_ONCE: Final = 64  # well below IOV_MAX everywhere
 _AUTO: Final = BatchMode.AUTO
+_ON: Final = BatchMode.ON
 _OPEN: Final = State.OPEN
 
 Result = TypeVar("Result")
@@ -43,7 +44,7 @@ class Link:
         core: what it drives.
         deliver: takes each event as it comes.
         on_writable: called, like `deliver`, when there is room for output again.
-        on_over: called when the socket is closed.
+        on_over: called when the socket is closed and the last event was delivered.
         error: what TLS or the socket raised when the connection was lost, or None.
         corked: output is held until the application flushes.
         lingers_since: when FIN was sent; from then on only the peer's FIN is waited for.
@@ -54,6 +55,7 @@ class Link:
     __slots__ = (
         "__weakref__",
         "_full",
+        "_insists",
         "_loop",
         "_pumping",
         "_room_is_new",
@@ -95,6 +97,7 @@ class Link:
         self._timer_at = inf
         self._pumping = False
         self._full = False  # the core had no room for output
+        self._insists = False  # it ends, and nobody can suspend any more
         self._room_is_new = False  # it has now, and the application must hear of it
         self._write_ended = False  # FIN was sent
         self._write_failed = False  # what the core wants to send goes nowhere
@@ -191,13 +194,20 @@ class Link:
             if not core.writable and core.closed is None:
                 self._full = True
                 return
-            event = self._uncorked_by(core.next_event) if self.corked else core.next_event()
+            event = self._next() if self.corked or self._insists else core.next_event()
             if event is None:
                 return
             self.deliver(event)
             if event.__class__ is Closed:
                 self.deliver = self.on_writable = _nothing  # who was served is free to go
+                self._take_leave()
         self._loop.pump_soon(self)  # there may be more; others have their turn first
+
+    def _next(self) -> Event | None:
+        """Take an event, if need be from under a suspension; what is held goes along with an answer."""
+        if self._insists:
+            self.core.resume()
+        return self._uncorked_by(self.core.next_event)
 
     def _write(self) -> None:
         """Write until nothing is left, or the kernel has no room."""
@@ -300,8 +310,13 @@ class Link:
         self._socket.close()
         if self._timer is not None:
             self._timer.cancel()
-        over, self.on_over = self.on_over, _nothing
-        over()
+        self._take_leave()
+
+    def _take_leave(self) -> None:
+        """Say that all is over, once the last event was delivered: who is suspended has not had it yet."""
+        if self.over and self.deliver is _nothing:
+            over, self.on_over = self.on_over, _nothing
+            over()
 
     # Time.
 
@@ -334,6 +349,8 @@ class Link:
         mode: BatchMode,
     ) -> None:
         """Queue a message, and see to it that it leaves; in one call, as there is one for each message."""
+        if mode is _ON and not self.corked and self.core.buffered_amount:
+            mode = _AUTO  # a pong, for one, is on its way: this goes along
         self.core.send(message, compress)
         self.depart(mode)
 
@@ -343,12 +360,13 @@ class Link:
             self._full = True
             self.flush()
         elif mode is _AUTO:
+            self.corked = False  # it may have been ON
             if self._loop.in_turn:
                 if not self._pumping:
                     self._loop.pump_soon(self)
             else:
                 self.flush()
-        elif mode is BatchMode.ON:
+        elif mode is _ON:
             self.corked = True
         else:
             self.flush()
@@ -372,7 +390,8 @@ class Link:
         self._loop.pump_soon(self)
 
     def abort(self) -> None:
-        """End the connection without a close handshake."""
+        """End the connection without a close handshake; who is suspended hears of it, too."""
+        self._insists = True
         self._lose(ConnectionAbortedError("the connection was aborted here"))
         if not self.over:
             self._release(abort=True)

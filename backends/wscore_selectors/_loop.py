@@ -167,8 +167,9 @@ class Loop:
     def _pump_all(self) -> None:
         """Pump those that wait; those that ask for it meanwhile come in the next turn."""
         for _ in range(len(self._pumps)):
-            each = self._pumps.popleft()
-            each.queued = False
+            each = self._pumps[0]
+            each.queued = False  # before it is taken: who is interrupted in between finds it again
+            self._pumps.popleft()
             try:
                 each.pump()
             except Exception:
@@ -293,9 +294,12 @@ class _Waker:
                 self.sender.send(b"\0")
 
     def ready(self, events: int) -> None:
-        with suppress(OSError):
+        try:
             self.receiver.recv(4096)
-        self._awake = False  # before anybody looks at what there is to do
+        except OSError:
+            pass  # there was nothing
+        finally:
+            self._awake = False  # before anybody looks at what there is to do
 
     def fail(self) -> None:
         """Nothing depends on it."""

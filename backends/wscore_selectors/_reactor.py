@@ -33,9 +33,11 @@ from ._loop import Loop, log
 from ._reconnect import Reconnecting
 from ._server import DRAIN, Server
 from ._session import Session
+from ._timers import TimerHandle
 from ._workers import Workers
 
 _CUT_SHORT: Final = 0.0
+_LAST_TURNS: Final = 1000
 
 
 @final
@@ -48,6 +50,7 @@ class Reactor(Loop):
         self._servers: list[Server] = []
         self._dialings: set[Dialing] = set()
         self._reconnecting: set[Reconnecting] = set()
+        self._last_call: TimerHandle | None = None  # when a shutdown loses its patience
         self._process = os.getpid()
 
     def serve(
@@ -116,6 +119,7 @@ class Reactor(Loop):
             gate, admission, secure=ssl is not None, slow_consumer=slow_consumer
         )
         listeners = open_listeners(sockets, host, port, unix=unix, backlog=backlog, reuse_port=reuse_port)
+        self._begin_anew()
         server = Server(self, reception, listeners, ssl)
         self._servers = [each for each in self._servers if not each.closed] + [server]
         return server
@@ -175,6 +179,7 @@ class Reactor(Loop):
         opening = Opening(plan, way, config_for(endpoint, config), subprotocols)
         target = endpoint_for(endpoint)
         assert isinstance(target, Endpoint)
+        self._begin_anew()
         dialing = Dialing(self, self._workers, opening, target, on_failure)
         self._dialings.add(dialing)
         dialing.on_over = lambda: self._dialings.discard(dialing)
@@ -268,7 +273,13 @@ class Reactor(Loop):
                 dialing.session.close(1001)
             else:
                 dialing.cancel()
-        self.call_later(timeout, self._abort)
+        self._last_call = self.call_later(timeout, self._abort)
+
+    def _begin_anew(self) -> None:
+        """What a shutdown that has ended would still abort is not meant to be aborted."""
+        if self._last_call is not None and self.idle:
+            self._last_call.cancel()
+            self._last_call = None
 
     def _abort(self) -> None:
         for reconnecting in list(self._reconnecting):
@@ -289,13 +300,21 @@ class Reactor(Loop):
         if self._closed:
             return
         forked = os.getpid() != self._process
+        if self.in_turn and not forked:
+            raise RuntimeError("the reactor is running")
         for server in self._servers:
             server.stop_listening(forked=forked)
         if not forked:
-            self._abort()
-            self.run_once(0)  # brings the last events
-            self._abort()  # what these have begun
+            self._bring_last_events()
         self.release()
+
+    def _bring_last_events(self) -> None:
+        """Abort everything, and turn until all have heard of it; bounded, as hooks may begin anew."""
+        for _ in range(_LAST_TURNS):
+            self._abort()
+            self.run_once(0)
+            if not self._dialings and all(server.is_empty for server in self._servers):
+                return
 
     def __enter__(self) -> Self:
         return self

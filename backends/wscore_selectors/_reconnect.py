@@ -80,20 +80,29 @@ class Reconnecting:
         error, self._error = self._error, None
         if self._ended:
             return
-        now = time.monotonic()
-        if error is None:
-            self._retries.opened(self._dialing.opened_at)
-            self._pause(self._retries.ended(now))
-        elif (delay := self._retries.failed(error, now, time.time())) is not None:
-            self._pause(delay)
+        try:
+            delay = self._delay_after(error)
+        except Exception as raised:  # in the application's own judgement
+            delay, error = None, raised
+        if delay is not None:
+            self._timer = self._loop.call_later(delay, self._again)
         else:
+            assert error is not None  # or it would go on
             self._give_up(error)
 
-    def _pause(self, delay: float) -> None:
-        self._timer = self._loop.call_later(delay, self._again)
+    def _delay_after(self, error: Exception | None) -> float | None:
+        """Return how long to pause; None: there is no point in trying again."""
+        now = time.monotonic()
+        if error is not None:
+            return self._retries.failed(error, now, time.time())
+        self._retries.opened(self._dialing.opened_at)
+        return self._retries.ended(now)
 
     def _again(self) -> None:
-        self._dialing = self._dial()
+        try:
+            self._dialing = self._dial()
+        except Exception as error:  # no endpoint could be made, for one
+            self._give_up(error)
 
     def _give_up(self, error: Exception) -> None:
         self._end()

@@ -95,6 +95,11 @@ class Server:
         """The sessions that are open now."""
         return self._reception.sessions
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether no connection is here."""
+        return not self._reception.visitors
+
     # Accepting.
 
     def _accept(self, listener: socket.socket) -> bool:

@@ -26,6 +26,7 @@ class Suspended(Endpoint):
 
     @override
     def on_message(self, session: Any, message: str | bytes) -> None:
+        session.suspend()  # once more
         self.recorder.on_message(session, message)
 
     @override

@@ -145,6 +145,11 @@ class Connection:
         return self._role
 
     @property
+    def streams(self) -> bool:
+        """Whether messages come as `Fragment`, as they arrive: `Config.stream`."""
+        return self._config.stream
+
+    @property
     def state(self) -> State:
         """Where the connection stands."""
         return self._state

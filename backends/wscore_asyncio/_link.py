@@ -175,6 +175,7 @@ class Link:
         with suppress(OSError, AttributeError):  # nothing is left; a loop with other transports
             descriptor = cast(asyncio.Transport, self._transport).get_extra_info("socket").fileno()
             with socket.socket(fileno=os.dup(descriptor)) as rest:
+                rest.setblocking(False)  # whatever the default timeout is
                 while self.core.wants_read:
                     self._take_in(rest.recv(_READ_SIZE))
 
@@ -392,10 +393,14 @@ class Link:
         mode: BatchMode,
     ) -> bool:
         """Queue a message, and see to it that it leaves; in one call, as there is one for each message."""
-        if mode is _ON and not self.corked and self.core.buffered_amount:
-            mode = _AUTO  # a pong, for one, is on its way: this goes along
+        if mode is _ON:
+            mode = self.hold()
         self.core.send(message, compress)
         return self.depart(mode)
+
+    def hold(self) -> BatchMode:
+        """Return how what is sent now leaves in mode ON: with what is on its way already, a pong for one."""
+        return _AUTO if self.core.buffered_amount and not self.corked else _ON
 
     def depart(self, mode: BatchMode) -> bool:
         """See to it that what was queued leaves; False: whoever sends on should wait for room."""

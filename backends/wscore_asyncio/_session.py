@@ -31,6 +31,8 @@ from wscore.policy import (
     SlowConsumer,
     decode_json,
     encode_json,
+    expect_parts,
+    expect_whole,
     in_part,
     prepare,
     received,
@@ -83,13 +85,14 @@ class Session(SessionInfo):
         claimed: an endpoint gets the events.
     """
 
-    __slots__ = ("__weakref__", "_in_parts", "_link", "_receiving", "claimed", "task")
+    __slots__ = ("__weakref__", "_in_parts", "_in_parts_of", "_link", "_receiving", "claimed", "task")
 
     def __init__(self, link: Link, **facts: Unpack[SessionFacts]) -> None:
         super().__init__(link.core, **facts)
         self._link = link
         self._receiving = False
         self._in_parts: asyncio.Lock | None = None  # held while a message is sent in parts
+        self._in_parts_of: asyncio.Task[Any] | None = None  # by this task
         self.claimed = False
         link.on_writable = self.note_room
         self.task: asyncio.Task[None] | None = None
@@ -144,29 +147,41 @@ class Session(SessionInfo):
             compress: for the whole message, as for `send`; None: compress, if that was agreed on.
 
         Raises:
-            LocalProtocolError: parts of different kinds, or none; as `send`.
+            LocalProtocolError: parts of different kinds, none, or another message in parts among them; as
+                `send`.
             TypeError: one part in place of several, or a part that is neither text nor bytes.
             WriteBufferFull, ConnectionClosed: as `send`.
         """
         message = InParts(self._core, parts, compress)
         if self._in_parts is None:
             self._in_parts = asyncio.Lock()
+        if self._in_parts_of is asyncio.current_task():
+            raise LocalProtocolError("a message in parts cannot hold another one")
         async with self._in_parts:
+            self._in_parts_of = asyncio.current_task()
             try:
                 async with aclosing(_each(parts)) as each:
                     async for part in each:
+                        mode = self._mode()
                         message.send(part)
-                        await self._depart()
+                        await self._depart(mode)
+                mode = self._mode()
                 message.finish()
-                await self._depart()
+                await self._depart(mode)
             except BaseException:
                 if message.is_torn:
                     self.start_closing(CloseCode.INTERNAL_ERROR, "")
                 raise
+            finally:
+                self._in_parts_of = None
 
-    def _depart(self) -> Awaitable[None]:
+    def _mode(self) -> BatchMode:
+        """Return how what is queued next is to leave."""
+        return self._link.hold() if self.batch_mode is BatchMode.ON else self.batch_mode
+
+    def _depart(self, mode: BatchMode) -> Awaitable[None]:
         """See to it that what was queued leaves."""
-        return _SENT if self._link.depart(self.batch_mode) else _Room((self._link,))
+        return _SENT if self._link.depart(mode) else _Room((self._link,))
 
     def take_broadcast(self, message: PreparedMessage, now: float) -> Link | None:
         """Take a message of `broadcast`; return where whoever sends it should wait for room."""
@@ -222,6 +237,7 @@ class Session(SessionInfo):
             ConnectionClosed: there will be no more messages.
             LocalProtocolError: another task is receiving on this session; it streams: use `recv_fragment`.
         """
+        expect_whole(self._core)
         message = self._message_at_once()
         return whole(await self._next_message() if message is None else message)
 
@@ -240,6 +256,7 @@ class Session(SessionInfo):
         Raises:
             ConnectionClosed, LocalProtocolError: as `recv`.
         """
+        expect_parts(self._core)
         return in_part(await self._next_message())
 
     async def _next_message(self) -> Received:
@@ -292,7 +309,12 @@ class Session(SessionInfo):
             self._receiving = False
 
     def __aiter__(self) -> Self:
-        """Iterate over messages until the close handshake is complete."""
+        """Iterate over messages until the close handshake is complete.
+
+        Raises:
+            LocalProtocolError: it streams: use `recv_fragment`.
+        """
+        expect_whole(self._core)
         return self
 
     async def __anext__(self) -> str | bytes:
@@ -354,8 +376,10 @@ class Session(SessionInfo):
         return self
 
     async def __aexit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        await self.close(CloseCode.NORMAL_CLOSURE if error is None else CloseCode.INTERNAL_ERROR)
-        self._link.insist()  # an endpoint that has suspended hears of the end
+        try:
+            await self.close(CloseCode.NORMAL_CLOSURE if error is None else CloseCode.INTERNAL_ERROR)
+        finally:  # cancelled, too
+            self._link.insist()  # an endpoint that has suspended hears of the end
         if self.task is not None and self.task is not asyncio.current_task():
             await asyncio.wait([self.task])  # until on_close has returned
 

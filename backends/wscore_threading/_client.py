@@ -3,7 +3,8 @@
 import socket
 import ssl as ssl_module
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from time import monotonic
 
 from wscore import Config, Handler, HandshakeRefused, HeadersLike, Opened, config_for, endpoint_for
@@ -64,18 +65,34 @@ def connect(
         OSError: no connection.
     """
     way = Way(ssl=ssl, server_hostname=server_hostname, unix=unix, sock=sock, local_address=local_address)
-    plan = way.plan(url, headers=headers, origin=origin, proxy=proxy, redirects=redirects)
-    target = None
-    if endpoint is not None:
-        check_plain(endpoint)
-        config = config_for(endpoint, config)
-        target = endpoint_for(endpoint)  # made before anything is opened: it may raise
+    with _closed_on_failure(sock):
+        plan = way.plan(url, headers=headers, origin=origin, proxy=proxy, redirects=redirects)
+        target = None
+        if endpoint is not None:
+            check_plain(endpoint)
+            config = config_for(endpoint, config)
+            target = endpoint_for(endpoint)  # made before anything is opened: it may raise
     session, opened = _connect(Opening(plan, way, config or Config(), subprotocols))
     if target is not None:
         name = f"wscore-client {session.remote_address}"
         session.runner = threading.Thread(target=run, args=(target, session, opened), name=name, daemon=True)
-        session.runner.start()
+        try:
+            session.runner.start()
+        except BaseException:  # no more threads: nobody would drive it
+            session.abort()
+            raise
     return session
+
+
+@contextmanager
+def _closed_on_failure(sock: socket.socket | None) -> Iterator[None]:
+    """Close a socket, if there is one, when what is done before a link has it fails."""
+    try:
+        yield
+    except BaseException:
+        if sock is not None:
+            sock.close()
+        raise
 
 
 def _connect(opening: Opening) -> tuple[Session, Opened]:
@@ -89,14 +106,16 @@ def _connect(opening: Opening) -> tuple[Session, Opened]:
 
 def _open(opening: Opening) -> tuple[Session, Opened]:
     """Connect, and drive the opening handshake to its end."""
-    core = opening.begin(monotonic())
-    sock, proxy_tls = dial_for(opening, core.next_deadline())
+    sock = opening.way.sock
     try:
+        core = opening.begin(monotonic())
+        sock, proxy_tls = dial_for(opening, core.next_deadline())
         tls = opening.filter(proxy_tls)
         addresses = sock.getsockname(), sock.getpeername()
         link = Link(core, Wire(sock), tls)
     except BaseException:
-        sock.close()
+        if sock is not None:
+            sock.close()
         raise
     housekeeper.add(link)
     try:

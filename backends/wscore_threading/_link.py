@@ -63,6 +63,7 @@ class Link:
         self._write_ended = False  # FIN was sent
         self._write_failed = False  # what the core wants to send goes nowhere
         self._aborted = False
+        self._insists = False  # it ends, and nobody can suspend any more
         self._woken = False  # the socket was shut down, so nobody stays in the kernel
         self._released = False
         self._waited_for: float | None = None  # the deadline that waited for a reader
@@ -285,7 +286,7 @@ class Link:
     def abort(self) -> None:
         """End the connection without a close handshake."""
         with self.state:
-            self._aborted = True
+            self._aborted = self._insists = True  # who is suspended hears of it, too
         self._lose(ConnectionAbortedError("the connection was aborted here"))
         self._release_if_over()
 
@@ -302,7 +303,9 @@ class Link:
         if first:
             if action is TransportAction.CLOSE:
                 self._finish_tls()
-            self._wire.wake()
+                self._wire.wake()
+            else:
+                self._wire.wake(to_abort=not self._writing.locked())
         if not self._writing.acquire(blocking=False):
             return  # the writer comes here when it leaves
         try:
@@ -414,6 +417,8 @@ class Link:
 
     def next_event(self) -> Event | None:
         """Take an event from the core, holding `state`; whoever waited for room to read may go on."""
+        if self._insists:
+            self.core.resume()
         wanted = self.core.wants_read
         event = self.core.next_event()
         if self.core.wants_read is not wanted:
@@ -424,6 +429,12 @@ class Link:
         """Hand out events again, and wake whoever waits for them."""
         with self.state:
             self.core.resume()
+            self._changed.notify_all()
+
+    def insist(self) -> None:
+        """Hand out what is still to come, also to whom has suspended."""
+        with self.state:
+            self._insists = True
             self._changed.notify_all()
 
     def hold(self) -> bool:

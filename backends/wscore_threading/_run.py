@@ -1,6 +1,7 @@
 """What one connection's thread does: open, run the handler, end; the same for both sides."""
 
 from collections.abc import Callable
+from inspect import iscoroutine
 from typing import Any
 
 from wscore import Closed, Delivery, Endpoint, Event, Opened, State
@@ -33,7 +34,10 @@ def _run_function(function: Callable[[Any], object], session: Session) -> None:
     """Run a function of the session, and close when it is done: 1000, or 1011 when it raised."""
     raised: Exception | None = None
     try:
-        function(session)
+        result = function(session)
+        if iscoroutine(result):
+            result.close()
+            raise TypeError("a handler is a coroutine function, which would never be run: use wscore_asyncio")
     except Exception as error:
         raised = error
     outcome = outcome_of(raised, session.state)

@@ -7,6 +7,7 @@ connection (see `_link`), so nothing depends on a thread of our own.
 import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from time import monotonic
 from typing import Any, Final, Self, Unpack, final
@@ -31,6 +32,8 @@ from wscore.policy import (
     SlowConsumer,
     decode_json,
     encode_json,
+    expect_parts,
+    expect_whole,
     in_part,
     prepare,
     received,
@@ -49,12 +52,14 @@ _PING_TIMEOUT: Final = 20.0
 class Session(SessionInfo):
     """One open connection. Get it from `connect`, or as the argument of a handler or hook."""
 
-    __slots__ = ("__weakref__", "_ended", "_link", "_receiving", "runner")
+    __slots__ = ("__weakref__", "_ended", "_in_parts", "_in_parts_of", "_link", "_receiving", "runner")
 
     def __init__(self, link: Link, **facts: Unpack[SessionFacts]) -> None:
         super().__init__(link.core, **facts)
         self._link = link
         self._receiving = False
+        self._in_parts = threading.Lock()  # held while a message is sent in parts
+        self._in_parts_of: int | None = None  # by this thread
         self._ended = False  # the Closed event has been taken
         self.runner: threading.Thread | None = None  # delivers to a client's endpoint
 
@@ -99,7 +104,7 @@ class Session(SessionInfo):
     def send_fragments(self, parts: Iterable[Part], *, compress: bool | None = None) -> None:
         """Send one message in parts, each as soon as parts gives it (RFC 6455 section 5.4).
 
-        Whole messages that other threads send meanwhile follow behind it. If parts raises, the message can
+        Whatever other threads send meanwhile follows behind it. If parts raises, the message can
         neither be finished nor taken back: the connection is closed with 1011 and the error goes on.
 
         Args:
@@ -107,19 +112,33 @@ class Session(SessionInfo):
             compress: for the whole message, as for `send`; None: compress, if that was agreed on.
 
         Raises:
-            LocalProtocolError: parts of different kinds, or none; as `send`.
+            LocalProtocolError: parts of different kinds, none, or another message in parts among them; as
+                `send`.
             TypeError: one part in place of several, or a part that is neither text nor bytes.
             WriteBufferFull, ConnectionClosed: as `send`.
         """
         message = InParts(self._core, parts, compress)
-        try:
-            for part in parts:
-                self._send_part(partial(message.send, part))
-            self._send_part(message.finish)
-        except BaseException:
-            if message.is_torn:
-                self.close(CloseCode.INTERNAL_ERROR, wait=False)
-            raise
+        with self._alone_in_parts():
+            try:
+                for part in parts:
+                    self._send_part(partial(message.send, part))
+                self._send_part(message.finish)
+            except BaseException:
+                if message.is_torn:
+                    self.close(CloseCode.INTERNAL_ERROR, wait=False)
+                raise
+
+    @contextmanager
+    def _alone_in_parts(self) -> Iterator[None]:
+        """Keep two messages in parts from becoming one."""
+        if self._in_parts_of == threading.get_ident():
+            raise LocalProtocolError("a message in parts cannot hold another one")
+        with self._in_parts:
+            self._in_parts_of = threading.get_ident()
+            try:
+                yield
+            finally:
+                self._in_parts_of = None
 
     def _send_part(self, queue: Callable[[], None]) -> None:
         with self._link.state:
@@ -202,6 +221,7 @@ class Session(SessionInfo):
             ConnectionClosed: there will be no more messages.
             LocalProtocolError: another thread is receiving on this session; it streams: use `recv_fragment`.
         """
+        expect_whole(self._core)
         return whole(self._next_message(timeout))
 
     def recv_json(self, timeout: float | None = None) -> Any:
@@ -219,6 +239,7 @@ class Session(SessionInfo):
         Raises:
             TimeoutError, ConnectionClosed, LocalProtocolError: as `recv`.
         """
+        expect_parts(self._core)
         return in_part(self._next_message(timeout))
 
     def _next_message(self, timeout: float | None) -> Received:
@@ -320,6 +341,7 @@ class Session(SessionInfo):
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
         self.close(CloseCode.NORMAL_CLOSURE if error is None else CloseCode.INTERNAL_ERROR)
+        self._link.insist()  # an endpoint that has suspended hears of the end
         if self.runner is not None and self.runner is not threading.current_thread():
             self.runner.join()  # until on_close has returned
 

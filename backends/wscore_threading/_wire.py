@@ -6,6 +6,7 @@ elsewhere it is non-blocking, and every read waits with `wait` first.
 """
 
 import socket
+import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from select import select
@@ -19,6 +20,7 @@ except ImportError:  # Windows
     poll = None  # type: ignore[assignment,misc]
 
 _NOW: Final = getattr(socket, "MSG_DONTWAIT", 0)
+_READER_WAKES: Final = sys.platform == "linux"  # when the receiving direction is ended
 _READ_SIZE: Final = 65536
 _BUFFERS_AT_ONCE: Final = 64  # well below IOV_MAX everywhere
 
@@ -87,10 +89,15 @@ class Wire:
         with suppress(OSError):
             self._socket.shutdown(socket.SHUT_WR)
 
-    def wake(self) -> None:
-        """End both directions: whoever is in the kernel with this socket comes back."""
+    def wake(self, *, to_abort: bool = False) -> None:
+        """End both directions: whoever is in the kernel with this socket comes back.
+
+        Args:
+            to_abort: `close` will abort, and nobody writes: the peer is to see a reset, and no FIN before it,
+                where ending the receiving direction alone wakes a reader.
+        """
         with suppress(OSError):
-            self._socket.shutdown(socket.SHUT_RDWR)
+            self._socket.shutdown(socket.SHUT_RD if to_abort and _READER_WAKES else socket.SHUT_RDWR)
 
     def close(self, *, abort: bool) -> None:
         """Give the descriptor back; abort: what the kernel still holds is dropped."""

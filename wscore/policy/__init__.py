@@ -23,7 +23,7 @@ from ._parts import InParts, Part
 from ._plain import awaits, check_plain
 from ._plan import Plan, RedirectRefused, follow, plan_connection
 from ._proxy import ConnectTunnel, Proxy, ProxyRefused, parse_proxy, proxy_from_environment
-from ._receiving import Received, in_part, received, whole
+from ._receiving import Received, expect_parts, expect_whole, in_part, received, whole
 from ._reception import LAST_WORDS, Reception, Visitor, target_of
 from ._redact import printable, redact_headers, redact_target
 from ._retries import Retries
@@ -69,6 +69,8 @@ __all__ = [
     "check_plain",
     "decode_json",
     "encode_json",
+    "expect_parts",
+    "expect_whole",
     "follow",
     "in_part",
     "interleave",

@@ -1,11 +1,12 @@
 """What who receives messages makes of events: most are theirs, `Closed` is the end, others are passed over.
 
 `Session.recv` and `Session.recv_fragment` differ in one thing alone: without ``Config(stream=True)`` messages
-come whole, with it they come in parts. Who calls the wrong one is told so.
+come whole, with it they come in parts. Who calls the wrong one is told so before anything is taken.
 """
 
 from typing import TypeAlias
 
+from wscore._connection import Connection
 from wscore._errors import ConnectionClosed, LocalProtocolError
 from wscore._events import Closed, Event, Fragment
 
@@ -23,6 +24,26 @@ def received(event: Event) -> Received | None:
     if isinstance(event, Closed):
         raise ConnectionClosed(event)
     return None
+
+
+def expect_whole(core: Connection) -> None:
+    """Look whether messages come whole.
+
+    Raises:
+        LocalProtocolError: they come in parts.
+    """
+    if core.streams:
+        raise LocalProtocolError("with Config(stream=True) messages come from recv_fragment")
+
+
+def expect_parts(core: Connection) -> None:
+    """Look whether messages come in parts.
+
+    Raises:
+        LocalProtocolError: they come whole.
+    """
+    if not core.streams:
+        raise LocalProtocolError("without Config(stream=True) messages come from recv")
 
 
 def whole(message: Received) -> str | bytes:

@@ -1,6 +1,7 @@
 """Messages: what is sent is what arrives, of either kind, of any size, whole or in fragments."""
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -237,3 +238,30 @@ def test_a_prepared_message_is_framed_once_and_goes_to_everybody(serving: Settin
         for session in everyone:
             session.send(news)
         assert [session.recv() for session in everyone] == ["news " * 1000] * 4
+
+
+def test_two_messages_in_parts_at_once_stay_two(completed: Setting) -> None:
+    with completed.pair() as (ours, theirs):
+
+        def parts(letter: str) -> Iterator[str]:
+            for _ in range(20):
+                yield letter
+
+        sending = [background(partial(ours.send_fragments, parts(letter))) for letter in "AB"]
+        assert sorted(str(theirs.recv()) for _ in range(2)) == ["A" * 20, "B" * 20]
+        for each in sending:
+            each.result()
+
+
+def test_who_asks_for_the_wrong_kind_of_message_loses_none(completed: Setting) -> None:
+    if not completed.driver.runs_functions:
+        pytest.skip("its handlers are endpoints")
+    with completed.pair(client=Config(stream=True)) as (ours, theirs):
+        ours.send("whole")
+        theirs.send("in parts")
+        with pytest.raises(LocalProtocolError, match="recv_fragment"):
+            ours.recv()
+        with pytest.raises(LocalProtocolError, match="come from recv"):
+            theirs.recv_fragment()
+        assert theirs.recv() == "whole"
+        assert ours.recv_fragment().data == "in parts"

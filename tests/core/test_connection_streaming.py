@@ -88,6 +88,7 @@ def arrive(connection: Connection, chunks: Iterable[bytes], *, at_once: bool = F
 @pytest.mark.parametrize("role", ROLES)
 def test_a_message_is_given_as_it_arrives_also_inside_a_frame(role: Role) -> None:
     connection = streaming(role)
+    assert connection.streams and not opened(role).streams
     data = from_peer(role, BINARY, b"abcdef")
     head = len(data) - 6
     connection.receive_data(data[: head + 2], 0.0)

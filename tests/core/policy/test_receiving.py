@@ -2,8 +2,18 @@
 
 import pytest
 
-from wscore import Closed, CloseReceived, ConnectionClosed, Fragment, LocalProtocolError, PongReceived
-from wscore.policy._receiving import Received, in_part, received, whole
+from wscore import (
+    Closed,
+    CloseReceived,
+    Config,
+    Connection,
+    ConnectionClosed,
+    Fragment,
+    LocalProtocolError,
+    PongReceived,
+    Role,
+)
+from wscore.policy._receiving import Received, expect_parts, expect_whole, in_part, received, whole
 
 PART = Fragment("part", final=False)
 
@@ -36,3 +46,13 @@ def test_parts_are_for_who_expects_them() -> None:
     assert in_part(PART) is PART
     with pytest.raises(LocalProtocolError, match="with Config"):
         whole(PART)
+
+
+@pytest.mark.parametrize("streams", [False, True])
+def test_who_asks_for_the_wrong_kind_is_told_before_anything_is_taken(streams: bool) -> None:
+    core = Connection.established(Role.CLIENT, Config(stream=streams), now=0.0)
+    assert core.streams is streams
+    right, wrong = (expect_parts, expect_whole) if streams else (expect_whole, expect_parts)
+    right(core)
+    with pytest.raises(LocalProtocolError, match="recv_fragment" if streams else "come from recv"):
+        wrong(core)

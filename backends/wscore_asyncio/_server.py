@@ -9,8 +9,8 @@ import asyncio
 import signal as signal_module
 import socket
 import ssl as ssl_module
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import ExitStack, suppress
 from functools import partial
 from time import monotonic
 from typing import Any, Final, Self, TypeAlias, final
@@ -86,6 +86,9 @@ class Server:
     async def serve_until_signal(self, *signals: signal_module.Signals, timeout: float = _DRAIN) -> None:
         """Wait for a signal, then shut down; a second one cuts that short.
 
+        Returns without a signal, too, when `shutdown` was called elsewhere and is done. In the end each
+        signal means again what it meant before.
+
         Args:
             signals: which; none: SIGTERM and SIGINT.
             timeout: as for `shutdown`.
@@ -96,36 +99,43 @@ class Server:
         def note() -> None:
             (again if came.is_set() else came).set()
 
-        for signal in wanted:
-            self._heed(signal, note)
-        try:
-            await came.wait()
-            await self._shut_down_unless(again, timeout)
-        finally:
+        with ExitStack() as heeded:
             for signal in wanted:
-                self._heed(signal, None)
+                heeded.callback(self._heed_no_more, signal, self._heed(signal, note))
+            await self._first_of(self._stopped.wait(), came.wait())
+            if came.is_set():
+                await self._shut_down_unless(again, timeout)
 
-    def _heed(self, signal: signal_module.Signals, note: Callable[[], None] | None) -> None:
-        """Call note when signal comes; None: not any more."""
+    def _heed(self, signal: signal_module.Signals, note: Callable[[], None]) -> Any:
+        """Call note when signal comes; return what is to be installed again: None: nothing that can be."""
+        before = signal_module.getsignal(signal)
         try:
-            if note is None:
-                self._loop.remove_signal_handler(signal)
-            else:
-                self._loop.add_signal_handler(signal, note)
+            self._loop.add_signal_handler(signal, note)
         except NotImplementedError:  # Windows
-            later = None if note is None else partial(self._loop.call_soon_threadsafe, note)
-            signal_module.signal(signal, signal_module.SIG_DFL if later is None else lambda *_: later())
+            signal_module.signal(signal, lambda *_: self._loop.call_soon_threadsafe(note))
+        # The same as before: that is the loop's own, which without the function that it called is deaf.
+        return None if signal_module.getsignal(signal) == before else before
+
+    def _heed_no_more(self, signal: signal_module.Signals, before: Any) -> None:
+        """Let signal mean what it meant before."""
+        with suppress(NotImplementedError):
+            self._loop.remove_signal_handler(signal)
+        if before is not None:
+            signal_module.signal(signal, before)
 
     async def _shut_down_unless(self, again: asyncio.Event, timeout: float) -> None:
-        graceful = self._loop.create_task(self.shutdown(timeout=timeout))
-        cut_short = self._loop.create_task(again.wait())
+        await self._first_of(self.shutdown(timeout=timeout), again.wait())
+        if not self._stopped.is_set():
+            await self.shutdown(timeout=0.0)
+
+    async def _first_of(self, *awaited: Coroutine[Any, Any, object]) -> None:
+        """Run them all until one is done; the others are cancelled."""
+        tasks = [self._loop.create_task(each) for each in awaited]
         try:
-            await asyncio.wait([graceful, cut_short], return_when=asyncio.FIRST_COMPLETED)
-            if not graceful.done():
-                await self.shutdown(timeout=0.0)
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            graceful.cancel()
-            cut_short.cancel()
+            for task in tasks:
+                task.cancel()
 
     async def shutdown(
         self, code: int = CloseCode.GOING_AWAY, reason: str = "", *, timeout: float = _DRAIN
@@ -187,10 +197,11 @@ class Server:
             tune(sock)
             tls = None if self._ssl is None else TLSFilter(self._ssl, server_side=True)
             link = Link(self._reception.begin(monotonic()), tls, self._loop)
+            addresses = sock.getsockname(), address
         except BaseException:
             self._reception.turn_away(address)
             raise
-        visitor = self._reception.welcome(link, (sock.getsockname(), address))
+        visitor = self._reception.welcome(link, addresses)
         link.deliver = partial(self._take, visitor)
         link.on_over = partial(self._leave, visitor)
         self._empty.clear()

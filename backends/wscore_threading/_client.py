@@ -106,18 +106,14 @@ def _connect(opening: Opening) -> tuple[Session, Opened]:
 
 def _open(opening: Opening) -> tuple[Session, Opened]:
     """Connect, and drive the opening handshake to its end."""
-    sock = opening.way.sock
-    try:
+    with _closed_on_failure(opening.way.sock):
         core = opening.begin(monotonic())
         sock, proxy_tls = dial_for(opening, core.next_deadline())
+    with _closed_on_failure(sock):
         tls = opening.filter(proxy_tls)
         addresses = sock.getsockname(), sock.getpeername()
         link = Link(core, Wire(sock), tls)
-    except BaseException:
-        if sock is not None:
-            sock.close()
-        raise
-    housekeeper.add(link)
+        housekeeper.add(link)
     try:
         event = wait_for_event(link)
         if not isinstance(event, Opened):

@@ -6,11 +6,15 @@ thread alone, and one that many use is read by whichever of them waits.
 
 Locks, always taken in this order, and never one of the first two while holding the last:
 
-- the *reader* flag (guarded by ``_state``): held by whoever reads from the socket, in the kernel, too;
+- the *reader* flag: held by whoever reads from the socket, in the kernel, too. It is taken holding
+  ``_state``, and given back without it;
 - ``_writing``: held by whoever writes to the socket, in the kernel, too. Its holder drains until nothing is
   left and looks again after releasing, so a thread that finds it taken can go away. Bytes are taken from the
   core under it: otherwise two senders could swap batches;
 - ``_state``: the core and the TLS filter; never held across a system call.
+
+Ctrl-C, which comes between any two lines of the main thread, must leave no flag set and no lock taken. So a
+flag is set within the ``try`` whose ``finally`` clears it, first of all, and a local says that it is ours.
 
 Deadlines belong to the housekeeper (see there), which also reads for sessions that nobody reads. A thread in
 the kernel is woken in one way only: by shutting the socket down.
@@ -18,6 +22,7 @@ the kernel is woken in one way only: by shutting the socket down.
 
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 from time import monotonic
 from typing import final
 
@@ -54,12 +59,14 @@ class Link:
         self._wire = wire
         self._tls = tls
         self._writing = threading.Lock()
+        self._take_writing = partial(self._writing.acquire, blocking=False)
         self._unsent: list[memoryview] = []  # taken from the core, not yet written; guarded by _writing
         self._read_by_someone = False
         self._unread_ticks = 0
         self.corked = False
         self.lingers_since: float | None = None
         self._stuck = False  # the kernel had no room for what waits
+        self._room_is_new = False  # and the endpoint has not heard of it
         self._write_ended = False  # FIN was sent
         self._write_failed = False  # what the core wants to send goes nowhere
         self._aborted = False
@@ -89,20 +96,25 @@ class Link:
         looked = False  # even without any time, look at what is there
         while True:
             reading, left = False, None
-            with self.state:
-                done, work = ready(), self._has_work()
-                if not done and not work:
-                    left = None if deadline is None else deadline - monotonic()
-                    if left is not None and left <= 0 and looked:
-                        return False
-                    looked = True
-                    reading = self._become_reader()
-                    if not reading:
-                        self._changed.wait(left if left is None else max(left, 0.0))
-            if work:
-                self.flush()
-            elif reading:
-                self._read_and_leave(left)
+            try:
+                with self.state:
+                    done, work = ready(), self._has_work()
+                    if not done and not work:
+                        left = None if deadline is None else deadline - monotonic()
+                        if left is not None and left <= 0 and looked:
+                            return False
+                        looked = True
+                        reading = self._become_reader()
+                        if not reading:
+                            self._changed.wait(left if left is None else max(left, 0.0))
+                if work:
+                    self.flush()
+                elif reading:
+                    self._read_once(left)
+            finally:
+                if reading:
+                    self._read_by_someone = False
+                    self._leave_reading()
             if done:
                 return True
 
@@ -115,25 +127,21 @@ class Link:
         return True
 
     def _leave_reading(self) -> None:
-        self._free_reading()
+        self._offer_reading()
         self._release_if_over()
 
-    def _free_reading(self) -> None:
-        """Give the reader flag back; who waits may take it."""
+    def _offer_reading(self) -> None:
+        """Tell who waits that the reader flag is free."""
         with self.state:
-            self._read_by_someone = False
             self._changed.notify_all()
 
-    def _read_and_leave(self, timeout: float | None) -> None:
-        """Read once, waiting for input, or for room while output is stuck; then stop being the reader."""
-        try:
-            if timeout is None and not self._stuck:
-                self._take(self._receive(self._wire.receive))
-            elif self._wire.wait(read=True, write=self._stuck, timeout=timeout):
-                self._take(self._receive(self._wire.receive_now))
-            self._stuck = False  # try again
-        finally:
-            self._leave_reading()
+    def _read_once(self, timeout: float | None) -> None:
+        """Read once, waiting for input, or for room while output is stuck."""
+        if timeout is None and not self._stuck:
+            self._take(self._receive(self._wire.receive))
+        elif self._wire.wait(read=True, write=self._stuck, timeout=timeout):
+            self._take(self._receive(self._wire.receive_now))
+        self._stuck = False  # try again
 
     def _receive(self, read: Callable[[], bytes | None]) -> bytes | None:
         """Read; a lost connection reads as the end of the stream."""
@@ -172,7 +180,7 @@ class Link:
         """Write what waits, as far as there is room; if another thread is writing, it will."""
         self.flush_at = None
         self.corked = False
-        while self._writing.acquire(blocking=False):
+        for _ in iter(self._take_writing, False):  # in one step, which Ctrl-C cannot divide from `try`
             try:
                 self._stuck = not self._drain()
             finally:
@@ -195,17 +203,22 @@ class Link:
         """Write until the core has room again; read meanwhile if nobody does, so that two full sides meet."""
         while not self.core.writable:
             with self._writing:
-                if self._drain():
-                    continue
-                with self.state:
-                    reading = self._become_reader()
-                try:
-                    if self._wire.wait(read=reading, write=True, timeout=None) and reading:
-                        self._take(self._receive(self._wire.receive_now))
-                finally:
-                    if reading:
-                        self._free_reading()
+                if not self._drain():
+                    self._wait_for_room()
         self.flush()
+
+    def _wait_for_room(self) -> None:
+        """Wait until the kernel has room, or until something could be read. Holding ``_writing``."""
+        reading = False
+        try:
+            with self.state:
+                reading = self._become_reader()
+            if self._wire.wait(read=reading, write=True, timeout=None) and reading:
+                self._take(self._receive(self._wire.receive_now))
+        finally:
+            if reading:
+                self._read_by_someone = False
+                self._offer_reading()
 
     def _drain(self) -> bool:
         """Write until nothing is left: True, or the kernel has no room: False. Holding ``_writing``."""
@@ -227,6 +240,7 @@ class Link:
         pieces: Sequence[bytes] = self.core.data_to_send(monotonic())
         if self.core.writable and not was_writable:
             self.on_writable()
+            self._room_is_new = True
             self._changed.notify_all()
         if self._tls is not None:
             pieces = pass_output(self._tls, pieces)
@@ -382,6 +396,7 @@ class Link:
         try:
             self._take(self._receive(self._wire.receive_now))
         finally:
+            self._read_by_someone = False
             self._leave_reading()
         if self._has_work():
             self.flush()
@@ -424,6 +439,12 @@ class Link:
         if self.core.wants_read is not wanted:
             self._changed.notify_all()
         return event
+
+    def take_room(self) -> bool:
+        """Tell whether there is room for output that was not there before; each time once."""
+        with self.state:
+            is_new, self._room_is_new = self._room_is_new, False
+            return is_new and self.core.writable and self.core.closed is None
 
     def resume(self) -> None:
         """Hand out events again, and wake whoever waits for them."""

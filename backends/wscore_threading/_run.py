@@ -55,10 +55,12 @@ def _run_endpoint(endpoint: Endpoint, session: Session, opened: Opened) -> None:
         report=lambda hook, error: session.logger.error("%s raised", hook, exc_info=error),
         may_send=lambda: may_send(session.state),
     )
+    take = session.next_event_or_room if hasattr(endpoint, "on_writable") else session.next_event
     delivery.deliver(opened)
-    while True:
-        event = session.next_event()
-        delivery.deliver(event)
-        if isinstance(event, Closed):
-            session.close()  # nothing to say any more: waits until TCP is over, which the core bounds
-            return
+    while not isinstance(event := take(), Closed):
+        if event is None:
+            delivery.notify_writable()
+        else:
+            delivery.deliver(event)
+    delivery.deliver(event)
+    session.close()  # nothing to say any more: waits until TCP is over, which the core bounds

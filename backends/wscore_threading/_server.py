@@ -11,12 +11,12 @@ import signal as signal_module
 import socket
 import ssl as ssl_module
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from time import monotonic
 from typing import Any, Self, TypeAlias, final
 
-from wscore import CloseCode, Closed, CloseError, Config, Handler, Opened, RequestReceived
+from wscore import CloseCode, Closed, CloseError, Config, Endpoint, Handler, Opened, RequestReceived
 from wscore.policy import (
     LAST_WORDS,
     Admission,
@@ -135,10 +135,9 @@ class Server:
             self._leave_to_the_parent()
             return
         with self._lock:
-            first = self._reception.close(code, reason)
-            self._stopping.set()
-        if first:
-            self._wake_signal.send(b"x")
+            if self._reception.close(code, reason):
+                self._stopping.set()
+                self._wake_signal.send(b"x")  # before another shutdown can close it
         self._acceptor.join()
         self._waker.close()
         self._wake_signal.close()
@@ -257,6 +256,9 @@ class Server:
         except Exception:  # a fault of this library: it must not take the server along
             log.exception("a connection is aborted")
             link.abort()
+        except BaseException:  # process_request has left by SystemExit or the like: nobody would drive it
+            link.abort()
+            raise
         finally:
             self._done(thread, address, visitor)
 
@@ -277,7 +279,18 @@ class Server:
         with self._lock:
             self._reception.open(visitor, session)
         self._reception.say_goodbye_if_closing(session, partial(Session.close, wait=False))
-        run(target_of(visitor.accepted, session.close_unserved), session, opened)
+        run(self._target_of(visitor, session), session, opened)
+
+    def _target_of(self, visitor: _Visitor, session: Session) -> Endpoint | Callable[[Any], object]:
+        """Return what serves a session; what ``process_request`` has chosen was not looked at before."""
+        chosen = visitor.accepted.handler if self._reception.asks else None
+        try:
+            if chosen is not None:
+                check_plain(chosen)
+        except TypeError as error:
+            session.close_unserved(error)
+            return Endpoint()
+        return target_of(visitor.accepted, session.close_unserved)
 
 
 def serve(

@@ -7,7 +7,7 @@ connection (see `_link`), so nothing depends on a thread of our own.
 import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from time import monotonic
 from typing import Any, Final, Self, Unpack, final
@@ -46,6 +46,7 @@ from ._link import Link
 log = logging.getLogger("wscore_threading")
 
 _PING_TIMEOUT: Final = 20.0
+_LOOK_FOR_ROOM: Final = 0.25  # seconds: who reads in the kernel does not hear what others have written
 
 
 @final
@@ -254,26 +255,30 @@ class Session(SessionInfo):
         Raises:
             TimeoutError, LocalProtocolError: as `recv`.
         """
-        with self._link.state:
-            if self._receiving:
-                raise LocalProtocolError("another thread is receiving on this session")
-            event = self._take_event()
-            self._receiving = event is None
+        waiting = False
+        try:
+            with self._link.state:
+                if self._receiving:
+                    raise LocalProtocolError("another thread is receiving on this session")
+                event = self._take_event()
+                waiting = self._receiving = event is None
+            if waiting:
+                event = self._link.wait_for_event(self._take_event, timeout)
+        finally:
+            if waiting:  # Ctrl-C may come at any line
+                self._receiving = False
         if event is None:
-            event = self._wait_for_event(timeout)
+            raise TimeoutError("no message in time")
         if not isinstance(event, (str, bytes, Fragment)):
             self._link.flush()  # taking the peer's Close has let the answer out
         return event
 
-    def _wait_for_event(self, timeout: float | None) -> Event:
-        """Drive the connection until there is an event."""
-        try:
-            event = self._link.wait_for_event(self._take_event, timeout)
-        finally:
-            self._receiving = False
-        if event is None:
-            raise TimeoutError("no message in time")
-        return event
+    def next_event_or_room(self) -> Event | None:
+        """Receive the next event; None: there is room for output again. For an endpoint's own thread."""
+        while not self._link.take_room():
+            with suppress(TimeoutError):  # look again
+                return self.next_event(_LOOK_FOR_ROOM)
+        return None
 
     def _take_event(self) -> Event | None:
         """Take an event from the core; once it has none left, what ended it."""

@@ -1,13 +1,16 @@
 """What is still heard when a connection ends early: what has arrived, and on_close in any case."""
 
 import asyncio
+import socket
+from collections.abc import Iterator
+from time import monotonic
 from typing import Any
 
 import pytest
 
 from support.certificates import Certificates
-from support.looped import client_of_raw_server, descriptors, echo, eventually, soon, url_of
-from support.raw import dial, dial_upgraded
+from support.looped import client_of_raw_server, descriptors, echo, eventually, soon, turns, url_of
+from support.raw import RawListener, dial, dial_upgraded
 from support.recorder import Recorder
 from support.wire import CLOSE, REQUEST, TEXT, frame, status
 from wscore import ConnectionClosed, Endpoint
@@ -19,7 +22,7 @@ async def test_a_failed_write_does_not_end_reading() -> None:
     """The peer has said everything and is gone; the loop learns that from a write, before it has read."""
     async with client_of_raw_server() as (session, peer):
         words = [frame(TEXT, word, masked=False) for word in (b"one", b"two")]
-        await asyncio.to_thread(peer.send, b"".join(words) + frame(CLOSE, status(1000), masked=False))
+        peer.send(b"".join(words) + frame(CLOSE, status(1000), masked=False))  # the loop does not turn
         peer.reset()
         session.send("into the void")
         session.flush()
@@ -27,6 +30,26 @@ async def test_a_failed_write_does_not_end_reading() -> None:
         with pytest.raises(ConnectionClosed) as end:
             await soon(session.recv())
         assert end.value.closed.code == 1000
+
+
+async def test_what_is_read_in_the_end_is_not_waited_for(default_timeout: float) -> None:
+    """Some errors of a write leave a socket that may be read: nothing comes there, and nothing blocks."""
+    async with client_of_raw_server() as (session, _):
+        link = session._link
+        begun = monotonic()
+        link.connection_lost(OSError("no route"))
+        assert monotonic() - begun < default_timeout / 2
+        transport: Any = link._transport
+        transport.abort()
+        await turns()
+
+
+@pytest.fixture
+def default_timeout() -> Iterator[float]:
+    """Seconds, for all new sockets."""
+    socket.setdefaulttimeout(4.0)
+    yield 4.0
+    socket.setdefaulttimeout(None)
 
 
 async def test_who_is_cancelled_in_on_error_hears_of_the_close() -> None:
@@ -52,6 +75,40 @@ async def test_who_is_cancelled_in_on_error_hears_of_the_close() -> None:
     assert closes == [1006]
 
 
+async def test_who_is_cancelled_twice_hears_of_the_close_once() -> None:
+    calls: list[str] = []
+
+    class Slow(Endpoint):
+        """Waits in every hook for what never comes."""
+
+        async def _wait(self, name: str) -> None:
+            calls.append(name)
+            await asyncio.sleep(3600)
+
+        @override
+        async def on_message(self, session: Any, message: str | bytes) -> None:
+            await self._wait("message")
+
+        @override
+        async def on_error(self, session: Any, error: Exception) -> None:
+            await self._wait("error")
+
+        @override
+        async def on_close(self, session: Any, code: int, reason: str) -> None:
+            await self._wait("close")
+
+    async with client_of_raw_server(Slow()) as (session, peer):
+        task = session.task
+        assert task is not None
+        peer.send_frame(TEXT, b"x")
+        for name in ("message", "error", "close"):
+            await eventually(lambda: calls[-1:] == [name])  # noqa: B023 - awaited within the turn
+            task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await soon(task)
+    assert calls == ["message", "error", "close"]
+
+
 async def test_what_cannot_be_welcomed_costs_nobody_else_anything(
     certificates: Certificates, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -70,6 +127,25 @@ async def test_leaving_brings_everything_to_an_endpoint_that_is_suspended() -> N
     recorder = Recorder()
     await _leave_suspended(recorder)
     assert recorder.names == ["connect", "message", "close"]
+
+
+async def test_leaving_that_is_cancelled_brings_the_end_to_an_endpoint_that_is_suspended() -> None:
+    recorder = Recorder()
+
+    async def enter_and_leave(url: str) -> None:
+        async with connect(url, recorder) as session:
+            session.suspend()
+
+    with RawListener() as listener:
+        leaving = asyncio.ensure_future(enter_and_leave(listener.url))
+        with await asyncio.to_thread(listener.accept_upgrade) as peer:
+            assert await asyncio.to_thread(peer.read_close) == 1000  # and waits for an answer
+            leaving.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await soon(leaving)
+            peer.send(frame(CLOSE, status(1000), masked=False))
+            await eventually(lambda: "close" in recorder.names)
+    assert recorder.names == ["connect", "close"]
 
 
 async def test_leaving_brings_everything_to_hooks_that_are_awaited_and_suspended() -> None:

@@ -275,6 +275,23 @@ async def test_a_pong_takes_along_what_was_held_back() -> None:
         assert await soon(theirs.recv()) == "held"
 
 
+async def test_what_is_on_its_way_is_not_held_by_a_message_in_parts() -> None:
+    async with pair() as (ours, theirs):
+        ours.send("on its way")
+        ours.batch_mode = BatchMode.ON
+        await ours.send_fragments(["in ", "parts"])
+        assert [await soon(theirs.recv()) for _ in range(2)] == ["on its way", "in parts"]
+
+
+async def test_what_is_on_its_way_is_not_held_by_a_message() -> None:
+    async with pair() as (ours, theirs):
+        ours.send("on its way")
+        ours.batch_mode = BatchMode.ON
+        await ours.send("along")
+        await ours.send("held")
+        assert await soon(theirs.recv()) == "on its way"
+
+
 # Several tasks, and messages in parts.
 
 

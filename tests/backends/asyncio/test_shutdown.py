@@ -133,6 +133,70 @@ async def test_who_comes_while_it_stops_is_turned_away() -> None:
         await soon(stopping)
 
 
+# Signals.
+
+
+@pytest.fixture
+def handlers() -> Iterator[list[Any]]:
+    """What SIGTERM and SIGINT mean before the test, and again after it: functions of ours."""
+    wanted = [signal.SIGTERM, signal.SIGINT]
+    before = [signal.signal(number, _heed) for number in wanted]
+    yield [_heed, _heed]
+    for number, handler in zip(wanted, before, strict=True):
+        signal.signal(number, handler)
+
+
+def _heed(number: int, frame: object) -> None:
+    """Stand for a handler of the application."""
+
+
+def _installed() -> list[Any]:
+    return [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
+
+
+async def test_nobody_waits_for_a_signal_when_the_server_has_stopped(handlers: list[Any]) -> None:
+    async with serve(echo, "127.0.0.1") as server:
+        waiting = asyncio.ensure_future(server.serve_until_signal())
+        await turns()
+        assert not waiting.done() and _installed() != handlers
+        await soon(server.shutdown())
+        await soon(waiting)
+        assert _installed() == handlers
+
+
+@pytest.mark.parametrize("end", ["signal", "cancelled"])
+async def test_signals_mean_afterwards_what_they_meant_before(handlers: list[Any], end: str) -> None:
+    async with serve(echo, "127.0.0.1") as server:
+        waiting = asyncio.ensure_future(server.serve_until_signal(timeout=1.0))
+        await turns()
+        if end == "signal":
+            os.kill(os.getpid(), signal.SIGTERM)
+            await soon(waiting)
+        else:
+            waiting.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await soon(waiting)
+    assert _installed() == handlers
+
+
+async def test_a_signal_that_was_the_loops_is_not_left_deaf(handlers: list[Any]) -> None:
+    """The loop does not tell which function it has called so far, so that cannot be given back."""
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, lambda: None)
+    async with serve(echo, "127.0.0.1") as server:
+        waiting = asyncio.ensure_future(server.serve_until_signal())
+        await turns()
+        await soon(server.shutdown())
+        await soon(waiting)
+    assert _installed() == [signal.SIG_DFL, handlers[1]]
+
+
+async def test_a_signal_that_cannot_be_caught_leaves_the_others_as_they_were(handlers: list[Any]) -> None:
+    async with serve(echo, "127.0.0.1") as server:
+        with pytest.raises((RuntimeError, OSError)):
+            await server.serve_until_signal(signal.SIGTERM, signal.SIGKILL)
+    assert _installed() == handlers
+
+
 # Signals, in a process of its own.
 
 _PROGRAM = """

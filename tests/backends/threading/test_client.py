@@ -1,5 +1,6 @@
 """`connect`: endpoints on the side of a client, and the threads that serve them."""
 
+import socket
 import threading
 from typing import ClassVar
 
@@ -13,12 +14,16 @@ from support.threaded import echo_server, url_of
 from wscore import (
     Config,
     Endpoint,
+    Handler,
+    InvalidURL,
+    LocalProtocolError,
     RemoteProtocolError,
     TimedOut,
     Timeouts,
 )
 from wscore._typing import override
 from wscore_threading import Session, connect, serve
+from wscore_threading._housekeeper import housekeeper
 
 
 def test_a_server_that_dribbles_does_not_prolong_the_open_timeout() -> None:
@@ -107,3 +112,52 @@ def test_two_endpoints_can_talk_without_any_other_thread() -> None:
     with serve(answer, "127.0.0.1") as server, connect(url_of(server), Counting()) as session:
         assert Counting.over.wait(PATIENCE)
         assert session.stats.messages_received == 501
+
+
+def test_a_socket_that_was_handed_over_is_closed_when_connecting_fails_however_early() -> None:
+    def fail() -> Endpoint:
+        raise ZeroDivisionError
+
+    async def awaited(session: Session) -> None: ...
+
+    early: list[tuple[type[Exception], str, Handler | None, str]] = [
+        (InvalidURL, "no address", None, "chat"),
+        (LocalProtocolError, "ws://elsewhere.example/", None, "bad name"),
+        (TypeError, "ws://elsewhere.example/", awaited, "chat"),
+        (ZeroDivisionError, "ws://elsewhere.example/", Endpoint.factory(fail), "chat"),
+    ]
+    with RawListener() as listener:
+        for error, url, endpoint, subprotocol in early:
+            sock = socket.create_connection(("127.0.0.1", listener.port))
+            with pytest.raises(error):
+                connect(url, endpoint, sock=sock, subprotocols=[subprotocol])
+            assert sock.fileno() == -1
+
+
+def test_a_socket_is_closed_when_nobody_can_keep_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(link: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(housekeeper, "add", refuse)
+    with RawListener() as listener:
+        sock = socket.create_connection(("127.0.0.1", listener.port))
+        with pytest.raises(RuntimeError, match="new thread"):
+            connect(listener.url, sock=sock)
+        assert sock.fileno() == -1
+
+
+def test_a_session_whose_endpoint_gets_no_thread_is_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    start = threading.Thread.start
+
+    def refuse(thread: threading.Thread) -> None:
+        if thread.name.startswith("wscore-client"):
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    with RawListener() as listener:
+        opening = background(lambda: connect(listener.url, Endpoint))
+        peer = listener.accept_upgrade()
+        assert isinstance(opening.error(), RuntimeError)
+        peer.socket.settimeout(2.0)
+        assert peer.is_lost()

@@ -5,7 +5,8 @@ import threading
 import pytest
 
 from support.eventually import PATIENCE, background, eventually
-from support.raw import dial_upgraded
+from support.handshakes import request
+from support.raw import dial, dial_upgraded
 from support.stopwatch import within
 from support.threaded import client_of_raw_server, echo_server, pair, url_of
 from support.wire import TEXT, frame
@@ -17,6 +18,7 @@ from wscore import (
     Endpoint,
     Handler,
     Limits,
+    Request,
     State,
     Timeouts,
 )
@@ -72,6 +74,18 @@ def test_a_handler_that_leaves_by_system_exit_ends_its_connection() -> None:
     with serve(leave, "127.0.0.1") as server, connect(url_of(server)) as session:
         event = session.next_event(PATIENCE)
         assert isinstance(event, Closed) and event.code == 1006
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_process_request_that_leaves_by_system_exit_ends_its_connection() -> None:
+    def leave(request: Request) -> None:
+        raise SystemExit
+
+    with serve(Talker, "127.0.0.1", process_request=leave) as server, dial(server.port) as peer:
+        peer.send(request())
+        with within(2.0):  # much less than Timeouts.open
+            assert peer.is_lost()
+    assert not server.sessions
 
 
 def _message_at_hand(session: Session) -> str | bytes:

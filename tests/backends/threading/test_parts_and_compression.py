@@ -2,10 +2,12 @@
 
 import threading
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
 import wscore_threading
+from support.eventually import background
 from support.threaded import pair
 from wscore import (
     CloseCode,
@@ -71,3 +73,60 @@ def test_a_ping_is_answered_while_a_message_that_is_cut_is_on_its_way() -> None:
         assert server.ping(timeout=PATIENCE) < PATIENCE
         assert server.recv(PATIENCE) == bytes(16 << 20)
         sender.join(PATIENCE)
+
+
+def test_messages_in_parts_of_two_threads_stay_two_and_a_whole_one_follows_behind() -> None:
+    both_want = threading.Barrier(2)
+    begun = threading.Event()
+    go_on = threading.Event()
+
+    def parts(letter: str) -> Iterator[str]:
+        yield letter
+        begun.set()
+        go_on.wait(PATIENCE)
+        yield letter
+
+    def send(session: wscore_threading.Session, letter: str) -> None:
+        both_want.wait(PATIENCE)
+        session.send_fragments(parts(letter))
+
+    with pair() as (client, server):
+        senders = [background(partial(send, client, letter)) for letter in "AB"]
+        assert begun.wait(PATIENCE)
+        client.send("whole")  # does not wait, and does not come between
+        go_on.set()
+        for sender in senders:
+            sender.result()
+        messages = [server.recv(PATIENCE) for _ in range(3)]
+        assert sorted(map(str, messages)) == ["AA", "BB", "whole"]
+        assert messages[0] != "whole"
+
+
+def test_who_waits_to_send_in_parts_goes_on_when_the_message_before_has_failed() -> None:
+    begun = threading.Event()
+    fail = threading.Event()
+
+    def parts() -> Iterator[str]:
+        yield "half a "
+        begun.set()
+        fail.wait(PATIENCE)
+        raise ZeroDivisionError
+
+    with pair() as (client, _):
+        torn = background(lambda: client.send_fragments(parts()))
+        assert begun.wait(PATIENCE)
+        waiting = background(lambda: client.send_fragments(["b"]))
+        fail.set()
+        assert isinstance(torn.error(), ZeroDivisionError)
+        assert isinstance(waiting.error(), (LocalProtocolError, ConnectionClosed))
+
+
+def test_who_asks_in_the_wrong_way_loses_no_message() -> None:
+    with pair(server=STREAMED) as (client, server):
+        client.send("in parts")
+        server.send("whole")
+        for wrong in (server.recv, client.recv_fragment):
+            with pytest.raises(LocalProtocolError):
+                wrong(PATIENCE)
+        assert received(server) == "in parts"
+        assert client.recv(PATIENCE) == "whole"

@@ -26,7 +26,8 @@ REQUIREMENTS = ["mypy>=2.4,<2.5", "setuptools>=80"]
 # What runs for every frame, every read or every write. Dataclasses stay interpreted, and so does the table
 # `_violations`, whose members have attributes of their own; neither is at work while all goes well. Sessions
 # stay so, too: native objects take no weak references. And so does what has generators or coroutines: native
-# ones pass exceptions on in a way that Python 3.12 and later warn of.
+# ones pass exceptions on in a way that Python 3.12 and later warn of. `wscore_selectors/_signals`
+# is there to be interpreted.
 COMPILED = (
     "wscore/_batch.py",
     "wscore/_client_handshake.py",

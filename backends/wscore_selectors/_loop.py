@@ -18,6 +18,7 @@ from math import inf
 from time import monotonic
 from typing import Any, Final, Protocol
 
+from ._signals import heed
 from ._timers import TimerHandle, Timers
 
 try:
@@ -102,6 +103,7 @@ class Loop:
         """
         if self.in_turn or self._closed:
             raise RuntimeError("the reactor is closed" if self._closed else "the reactor runs already")
+        heed()  # what a handler asks for is asked for before the wait
         self.in_turn = True
         try:
             for fd, events in self._wait(self._patience(timeout)):

@@ -286,6 +286,18 @@ def test_a_second_signal_cuts_the_good_order_short(stage: Stage) -> None:
     assert session.closed is not None and not session.closed.clean
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_is_heeded_that_has_interrupted_another_thread(stage: Stage, number: signal.Signals) -> None:
+    stage.reactor.serve(Recorder(), "127.0.0.1")
+    stage.reactor.call_later(10, _nothing)  # or it might wait for ever
+    elsewhere = threading.Timer(0.05, lambda: signal.pthread_kill(threading.get_ident(), number))
+    elsewhere.start()
+    with within(5):
+        stage.reactor.run_until_signal()
+    elsewhere.join()
+    assert stage.reactor.idle
+
+
 # What may serve.
 
 

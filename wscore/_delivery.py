@@ -13,7 +13,7 @@ from typing import Any, final
 
 from ._endpoint import Endpoint
 from ._events import Event
-from ._story import refuse_coroutine, run, run_awaiting, story_of, story_of_error, story_of_room
+from ._story import as_it_is, refuse_coroutine, run, run_awaiting, story_of, story_of_error, story_of_room
 
 
 @final
@@ -27,13 +27,16 @@ class Delivery:
         report: takes a hook's name and what it raised, where no `on_error` would hear of it.
         may_send: tells whether our Close has not been sent yet. A hook that meets it unawares, because
             another thread has begun to close, has done nothing wrong.
+        judge: says what a hook's exception counts as: an Exception is the hook's fault, anything else goes
+            through. For backends whose own exceptions end tasks: a hook may raise one that they did not
+            throw.
 
     Attributes:
         connected: `Opened` has been delivered.
         failed: a hook has raised: there are no further messages.
     """
 
-    __slots__ = ("close", "connected", "endpoint", "failed", "may_send", "report", "session")
+    __slots__ = ("close", "connected", "endpoint", "failed", "judge", "may_send", "report", "session")
 
     def __init__(
         self,
@@ -43,12 +46,14 @@ class Delivery:
         close: Callable[[int, str], object],
         report: Callable[[str, Exception], object],
         may_send: Callable[[], bool] = lambda: True,
+        judge: Callable[[BaseException], BaseException] = as_it_is,
     ) -> None:
         self.endpoint = endpoint
         self.session = session
         self.close = close
         self.report = report
         self.may_send = may_send
+        self.judge = judge
         self.connected = False
         self.failed = False
 
@@ -62,19 +67,28 @@ class Delivery:
                 result = self.endpoint.on_message(self.session, event)
                 if result is not None:
                     refuse_coroutine(result)
-            except Exception as error:
-                run(story_of_error(self, "on_message", error))
+            except BaseException as raised:
+                if not self._blames(raised):
+                    raise
         else:
-            run(story_of(self, event))
+            run(story_of(self, event), self.judge)
+
+    def _blames(self, raised: BaseException) -> bool:
+        """Tell whether on_message is to blame for what it raised; what follows has been done then."""
+        error = self.judge(raised)
+        if not isinstance(error, Exception):
+            return False
+        run(story_of_error(self, "on_message", error), self.judge)
+        return True
 
     def deliver_awaiting(self, event: Event) -> Coroutine[Any, Any, None]:
         """As `deliver`, and await what a hook returns if that is awaitable."""
-        return run_awaiting(story_of(self, event))
+        return run_awaiting(story_of(self, event), self.judge)
 
     def notify_writable(self) -> None:
         """Call ``on_writable``, if there is one: there is room for output again."""
-        run(story_of_room(self))
+        run(story_of_room(self), self.judge)
 
     def notify_writable_awaiting(self) -> Coroutine[Any, Any, None]:
         """As `notify_writable`, and await what the hook returns if that is awaitable."""
-        return run_awaiting(story_of_room(self))
+        return run_awaiting(story_of_room(self), self.judge)

@@ -25,6 +25,7 @@ from ._events import (
 )
 
 Call: TypeAlias = Callable[[], object]
+Judge: TypeAlias = Callable[[BaseException], BaseException]
 Story: TypeAlias = Generator[Call, None, None]
 
 
@@ -138,14 +139,19 @@ def _nothing() -> Story:
     yield from ()
 
 
-def run(story: Story) -> None:
+def as_it_is(error: BaseException) -> BaseException:
+    """Judge that error is what it looks like: an Exception is the hook's fault, all else ends the program."""
+    return error
+
+
+def run(story: Story, judge: Judge = as_it_is) -> None:
     """Make the calls of story, one after the other; a hook that returns a coroutine has failed."""
     call = next(story, None)
     while call is not None:
         try:
             refuse_coroutine(call())
         except BaseException as error:
-            call = _throw(story, error)
+            call = _throw(story, judge(error))
         else:
             call = next(story, None)
 
@@ -161,7 +167,7 @@ def refuse_coroutine(result: object) -> None:
         raise TypeError("a hook is a coroutine function, which would never be run: use wscore_asyncio")
 
 
-async def run_awaiting(story: Story) -> None:
+async def run_awaiting(story: Story, judge: Judge = as_it_is) -> None:
     """Make the calls of story, and await what they return if that is awaitable."""
     call = next(story, None)
     while call is not None:
@@ -170,7 +176,7 @@ async def run_awaiting(story: Story) -> None:
             if isawaitable(result):
                 await result
         except BaseException as error:
-            call = _throw(story, error)
+            call = _throw(story, judge(error))
         else:
             call = next(story, None)
 

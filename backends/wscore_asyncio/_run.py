@@ -12,9 +12,10 @@ from inspect import isawaitable
 from typing import Any
 
 from wscore import Closed, Delivery, Endpoint, Event, Opened
-from wscore.policy import awaits, may_send, outcome_of
+from wscore.policy import Outcome, awaits, may_send, outcome_of
 
 from ._link import Link
+from ._mistakes import judge
 from ._session import Session
 
 
@@ -30,6 +31,7 @@ def start(target: Endpoint | Callable[[Any], object], session: Session, link: Li
         close=session.start_closing,
         report=lambda hook, error: session.logger.error("%s raised", hook, exc_info=error),
         may_send=lambda: may_send(session.state),
+        judge=judge,
     )
     link.on_writable = partial(session.note_room, delivery.notify_writable)  # what has waited goes first
     if awaits(target):
@@ -53,22 +55,29 @@ def _task_ended(session: Session, task: "asyncio.Task[None]") -> None:
 
 async def _run_function(function: Callable[[Any], object], session: Session) -> None:
     """Run a coroutine function of the session, and close when it is done: 1000, or 1011 when it raised."""
-    raised: Exception | None = None
     try:
         result = function(session)
         if not isawaitable(result):
             raise TypeError("the handler returned nothing to await: it must be a coroutine function")
         await result
-    except Exception as error:
-        raised = error
-    except BaseException:
-        session.abort()  # cancelled: nobody would drive it any more
-        raise
+    except BaseException as error:
+        outcome = _outcome(session, judge(error))
+        if outcome is None:
+            session.abort()  # cancelled: nobody would drive it any more
+            raise
+    else:
+        outcome = outcome_of(None, session.state)
+    await session.close(outcome.code, outcome.reason)
+
+
+def _outcome(session: Session, raised: BaseException) -> Outcome | None:
+    """Return what follows for the session, and log what is the function's fault; None: it is not."""
+    if not isinstance(raised, Exception):
+        return None
     outcome = outcome_of(raised, session.state)
     if outcome.report:
         session.logger.error("a handler raised", exc_info=raised)
-    raised = None  # it knows this frame, and would keep the session
-    await session.close(outcome.code, outcome.reason)
+    return outcome
 
 
 async def _run_endpoint(delivery: Delivery, session: Session, opened: Opened) -> None:

@@ -35,6 +35,7 @@ from wscore_tls import TLSFilter
 from ._accept import Acceptor
 from ._awaited import Awaited
 from ._link import Link
+from ._mistakes import asking
 from ._run import start
 from ._session import Session, log
 
@@ -309,7 +310,7 @@ def serve(
         handler,
         config=config,
         subprotocols=subprotocols,
-        process_request=process_request,
+        process_request=None if process_request is None else asking(process_request),
         hosts=hosts,
         report=lambda sentence, error: log.error(sentence, exc_info=error),
     )

@@ -1,6 +1,7 @@
 """Events become calls of hooks: one at a time, in order, none before `Opened`, `on_close` once and last."""
 
 from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 
@@ -20,6 +21,7 @@ from wscore import (
     CloseReceived,
     ConnectionClosed,
     ConnectionLost,
+    Delivery,
     Endpoint,
     Event,
     Fragment,
@@ -275,3 +277,40 @@ def test_a_hook_may_return_anything_else() -> None:
     backend.deliver(Counting(), OPENED, "one", "two", CLEAN)
     assert messages == ["one", "two"]
     assert (backend.closes, backend.reports) == ([], [])
+
+
+class Stop(BaseException):
+    """What a backend throws into hooks to end them, and a hook may raise on its own."""
+
+
+def _stopped_in_vain(error: BaseException) -> BaseException:
+    return ValueError("nobody has stopped it") if isinstance(error, Stop) else error
+
+
+def _drive(delivery: Delivery, awaited: bool) -> None:
+    """Deliver what a session may be."""
+    for event in (OPENED, "one", "two", CLEAN):
+        if awaited:
+            with suppress(StopIteration):
+                delivery.deliver_awaiting(event).send(None)
+        else:
+            delivery.deliver(event)
+
+
+@pytest.mark.parametrize("awaited", [False, True])
+def test_a_backend_may_judge_that_an_exception_of_its_own_is_a_mistake_of_the_hook(awaited: bool) -> None:
+    recorder, backend = Recorder({"on_message": Stop()}), Backend()
+    delivery = backend.delivery(recorder)
+    delivery.judge = _stopped_in_vain
+    _drive(delivery, awaited)
+    assert [call[0] for call in recorder.calls] == ["on_connect", "on_message", "on_error", "on_close"]
+    assert isinstance(recorder.calls[2][1], ValueError)
+    assert backend.closes == [(1011, "")]
+
+
+@pytest.mark.parametrize("awaited", [False, True])
+def test_what_is_no_exception_of_a_hook_goes_through(awaited: bool) -> None:
+    recorder = Recorder({"on_message": Stop()})
+    with pytest.raises(Stop):
+        _drive(Backend().delivery(recorder), awaited)
+    assert [call[0] for call in recorder.calls] == ["on_connect", "on_message"]

@@ -1,5 +1,6 @@
 """Events as a `Delivery` gets them, endpoints that write their calls down, and what a backend does for it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from wscore import (
@@ -28,7 +29,7 @@ Call = tuple[object, ...]
 class Recorder(Endpoint):
     """Writes every call down; the hook named in ``failing`` raises what stands there."""
 
-    def __init__(self, failing: dict[str, Exception] | None = None) -> None:
+    def __init__(self, failing: Mapping[str, BaseException] | None = None) -> None:
         self.calls: list[Call] = []
         self.failing = failing or {}
 

@@ -110,11 +110,15 @@ class Link:
         """Read and write what is possible."""
         if self.over:
             return  # it was closed in this very turn
-        if events & WRITE:
-            self._write_rest()
-        if events & READ:
-            self._read()
-        self.pump()
+        try:
+            if events & WRITE:
+                self._write_rest()
+            if events & READ:
+                self._read()
+            self.pump()
+        except BaseException:
+            self._loop.pump_soon(self)  # a program that goes on finds the rest done
+            raise
 
     def fail(self) -> None:
         """Give up after a fault of this library."""
@@ -321,10 +325,10 @@ class Link:
     # Time.
 
     def _set_timer(self, deadline: float) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer_at = deadline
-        self._timer = self._loop.call_at(deadline, self._time_is_up)
+        before, self._timer = self._timer, self._loop.call_at(deadline, self._time_is_up)
+        self._timer_at = deadline  # now that it is set: who is interrupted before that tries again
+        if before is not None:
+            before.cancel()
 
     def _time_is_up(self) -> None:
         """Let timers fire; if they come late, what has arrived, or found room, may be what they wait for."""
@@ -349,10 +353,16 @@ class Link:
         mode: BatchMode,
     ) -> None:
         """Queue a message, and see to it that it leaves; in one call, as there is one for each message."""
-        if mode is _ON and not self.corked and self.core.buffered_amount:
-            mode = _AUTO  # a pong, for one, is on its way: this goes along
+        if mode is _ON:
+            mode = self.joining(mode)
         self.core.send(message, compress)
         self.depart(mode)
+
+    def joining(self, mode: BatchMode) -> BatchMode:
+        """Return how what is queued next departs: what a pong, for one, is on its way before goes along."""
+        if mode is _ON and not self.corked and self.core.buffered_amount:
+            return _AUTO
+        return mode
 
     def depart(self, mode: BatchMode) -> None:
         """See to it that what was just queued leaves, when mode says."""

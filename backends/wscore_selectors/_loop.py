@@ -13,7 +13,6 @@ import selectors
 import socket
 from collections import deque
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from math import inf
 from time import monotonic
 from typing import Any, Final, Protocol
@@ -155,36 +154,45 @@ class Loop:
         """Make the calls whose moment has come; those that they set come in the next turn."""
         now = monotonic()
         for _ in range(len(self._timers)):
-            handle = self._timers.pop_due(now)
+            handle = self._timers.due(now)
             if handle is None:
                 return
             self._guarded(handle.make)
+        self._timers.next_deadline()  # lets go of the last one
 
     def _make_calls(self) -> None:
         """Make the calls that were asked for up to now."""
         for _ in range(len(self._calls)):
-            function, arguments = self._calls.popleft()
-            self._guarded(function, *arguments)
+            self._guarded(self._make_call)
+
+    def _make_call(self) -> None:
+        """Make one call."""
+        function, arguments = self._calls[0]
+        del self._calls[0]  # popleft() is a call: an interrupt as it returns would lose what it takes
+        function(*arguments)
 
     def _pump_all(self) -> None:
         """Pump those that wait; those that ask for it meanwhile come in the next turn."""
         for _ in range(len(self._pumps)):
             each = self._pumps[0]
-            each.queued = False  # before it is taken: who is interrupted in between finds it again
-            self._pumps.popleft()
+            each.queued = False
+            del self._pumps[0]  # as in `_make_call`
             try:
                 each.pump()
             except Exception:
                 self._give_up(each)
+            except BaseException:
+                self.pump_soon(each)  # a program that goes on finds the rest done
+                raise
 
     def _give_up(self, whom: Failing) -> None:
         """A fault of this library, here in an exception's hands: it must not take the others along."""
         log.exception("a connection is aborted")
         whom.fail()
 
-    def _guarded(self, function: Callable[..., object], *arguments: Any) -> None:
+    def _guarded(self, function: Callable[[], object]) -> None:
         try:
-            function(*arguments)
+            function()
         except Exception:
             log.exception("a call raised")
 
@@ -214,8 +222,8 @@ class Loop:
     def pump_soon(self, pumped: Pumped) -> None:
         """Pump when all others had their turn; once, however often it is asked for."""
         if not pumped.queued:
-            pumped.queued = True
             self._pumps.append(pumped)
+            pumped.queued = True  # after that: twice in the queue is harmless, and never would not be
             if not self.in_turn:
                 self._waker.wake()
 
@@ -292,8 +300,13 @@ class _Waker:
     def wake(self) -> None:
         if not self._awake:
             self._awake = True
-            with suppress(OSError):  # full: it wakes anyway; closed: nobody waits
+            try:
                 self.sender.send(b"\0")
+            except OSError:
+                pass  # full: it wakes anyway; closed: nobody waits
+            except BaseException:
+                self._awake = False  # an interrupt: perhaps no byte is on its way
+                raise
 
     def ready(self, events: int) -> None:
         try:

@@ -8,7 +8,8 @@ import random
 import signal as signal_module
 import socket
 import ssl as ssl_module
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, Final, Self, final
 
@@ -33,7 +34,6 @@ from ._loop import Loop, log
 from ._reconnect import Reconnecting
 from ._server import DRAIN, Server
 from ._session import Session
-from ._timers import TimerHandle
 from ._workers import Workers
 
 _CUT_SHORT: Final = 0.0
@@ -50,7 +50,6 @@ class Reactor(Loop):
         self._servers: list[Server] = []
         self._dialings: set[Dialing] = set()
         self._reconnecting: set[Reconnecting] = set()
-        self._last_call: TimerHandle | None = None  # when a shutdown loses its patience
         self._process = os.getpid()
 
     def serve(
@@ -119,7 +118,6 @@ class Reactor(Loop):
             gate, admission, secure=ssl is not None, slow_consumer=slow_consumer
         )
         listeners = open_listeners(sockets, host, port, unix=unix, backlog=backlog, reuse_port=reuse_port)
-        self._begin_anew()
         server = Server(self, reception, listeners, ssl)
         self._servers = [each for each in self._servers if not each.closed] + [server]
         return server
@@ -174,13 +172,13 @@ class Reactor(Loop):
             TypeError: endpoint is none of the above; an argument of another type.
         """
         way = Way(ssl=ssl, server_hostname=server_hostname, unix=unix, sock=sock, local_address=local_address)
-        plan = way.plan(url, headers=headers, origin=origin, proxy=proxy, redirects=redirects)
-        _check_serves(endpoint)
-        opening = Opening(plan, way, config_for(endpoint, config), subprotocols)
-        target = endpoint_for(endpoint)
-        assert isinstance(target, Endpoint)
-        self._begin_anew()
-        dialing = Dialing(self, self._workers, opening, target, on_failure)
+        with _closed_on_failure(sock):
+            plan = way.plan(url, headers=headers, origin=origin, proxy=proxy, redirects=redirects)
+            _check_serves(endpoint)
+            opening = Opening(plan, way, config_for(endpoint, config), subprotocols)
+            target = endpoint_for(endpoint)
+            assert isinstance(target, Endpoint)
+            dialing = Dialing(self, self._workers, opening, target, on_failure)
         self._dialings.add(dialing)
         dialing.on_over = lambda: self._dialings.discard(dialing)
         return dialing
@@ -273,20 +271,18 @@ class Reactor(Loop):
                 dialing.session.close(1001)
             else:
                 dialing.cancel()
-        self._last_call = self.call_later(timeout, self._abort)
-
-    def _begin_anew(self) -> None:
-        """What a shutdown that has ended would still abort is not meant to be aborted."""
-        if self._last_call is not None and self.idle:
-            self._last_call.cancel()
-            self._last_call = None
+        self.call_later(timeout, self._abort_dialings, self._dialings.copy())  # each server sees to itself
 
     def _abort(self) -> None:
         for reconnecting in list(self._reconnecting):
             reconnecting.cancel()
         for server in self._servers:
             server.abort()
-        for dialing in list(self._dialings):
+        self._abort_dialings(self._dialings)
+
+    def _abort_dialings(self, which: set[Dialing]) -> None:
+        """Abort those that are still here; what has begun after a shutdown is none of its business."""
+        for dialing in self._dialings & which:
             dialing.abort()
 
     def close(self) -> None:
@@ -321,6 +317,17 @@ class Reactor(Loop):
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+@contextmanager
+def _closed_on_failure(sock: socket.socket | None) -> Iterator[None]:
+    """Close a socket that was given, if what the caller got wrong shows before anything else has it."""
+    try:
+        yield
+    except BaseException:
+        if sock is not None:
+            sock.close()
+        raise
 
 
 def _check_serves(handler: Any) -> None:

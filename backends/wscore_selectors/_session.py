@@ -105,10 +105,12 @@ class Session(SessionInfo):
         message = InParts(self._core, parts, compress)
         try:
             for part in parts:
+                mode = self._link.joining(self.batch_mode)
                 message.send(part)
-                self._link.depart(self.batch_mode)
+                self._link.depart(mode)
+            mode = self._link.joining(self.batch_mode)
             message.finish()
-            self._link.depart(self.batch_mode)
+            self._link.depart(mode)
         except BaseException:
             if message.is_torn:
                 self.close(CloseCode.INTERNAL_ERROR)
@@ -127,8 +129,9 @@ class Session(SessionInfo):
         Raises:
             LocalProtocolError, TypeError, WriteBufferFull, ConnectionClosed: as `send`.
         """
+        mode = self._link.joining(self.batch_mode)
         self._core.send_fragment(data, final, compress=compress)
-        self._link.depart(self.batch_mode)
+        self._link.depart(mode)
 
     def take_broadcast(self, message: PreparedMessage, now: float) -> None:
         """Take a message of `broadcast`."""

@@ -39,20 +39,16 @@ class TimerHandle:
     def cancel(self) -> None:
         """Do not make the call; harmless when it has been made."""
         if self._function is not None:
-            self._forget()
+            self._function, self._arguments = None, ()  # the handle itself may lie in the heap for long
             self._timers.note_cancelled()
 
     def make(self) -> None:
-        """Make the call."""
+        """Make the call. Until then it is not forgotten: an interrupt before it does not lose it."""
         function, arguments = self._function, self._arguments
         assert function is not None
-        self._forget()
+        self._timers.note_made()
+        self._function, self._arguments = None, ()
         function(*arguments)
-
-    def _forget(self) -> None:
-        """Let go of what the call would have needed: the handle itself may lie in the heap for long."""
-        self._function = None
-        self._arguments = ()
 
 
 @final
@@ -89,15 +85,19 @@ class Timers:
         self.earliest = heap[0][0] if heap else inf
         return self.earliest if heap else None
 
-    def pop_due(self, now: float) -> TimerHandle | None:
-        """Remove and return the earliest whose moment has come; None: there is none."""
+    def due(self, now: float) -> TimerHandle | None:
+        """Return the earliest whose moment has come; None: there is none. It goes when it was made."""
         deadline = self.next_deadline()
         if deadline is None or deadline > now:
             return None
-        return heapq.heappop(self._heap)[2]
+        return self._heap[0][2]
 
     def __len__(self) -> int:
         return len(self._heap)
+
+    def note_made(self) -> None:
+        """One of the heap is being made: it will lie there like one that was cancelled."""
+        self._cancelled += 1
 
     def note_cancelled(self) -> None:
         """One of the heap was cancelled: tidy up if there are many of these."""

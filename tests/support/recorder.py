@@ -2,7 +2,7 @@
 
 import queue
 import threading
-from typing import Any, final
+from typing import Any
 
 from wscore import Endpoint
 from wscore._typing import override
@@ -10,7 +10,6 @@ from wscore._typing import override
 from .eventually import PATIENCE
 
 
-@final
 class Recorder(Endpoint):
     """Keeps every call of a hook; `replies` makes it an echo.
 

@@ -55,6 +55,10 @@ class Stage:
         session: Session = recorder.session
         return peer, session
 
+    def dial(self, port: int) -> RawPeer:
+        """Return a bare client, which has said nothing yet."""
+        return self._stack.enter_context(dial(port))
+
     def pair(
         self, handler: Handler, *, config: Config | None = None, **options: Any
     ) -> tuple[Session, Recorder]:

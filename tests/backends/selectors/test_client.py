@@ -13,6 +13,8 @@ from support.raw import RawListener
 from support.recorder import Recorder
 from wscore import (
     Config,
+    Endpoint,
+    Handler,
     HandshakeRefused,
     InvalidURL,
     LocalProtocolError,
@@ -21,6 +23,7 @@ from wscore import (
     Timeouts,
     Timer,
 )
+from wscore._typing import override
 from wscore.policy import Backoff, RedirectRefused
 from wscore_selectors import Dialing
 
@@ -205,6 +208,43 @@ def test_a_connected_socket_is_used_as_it_is(stage: Stage) -> None:
     stage.reactor.connect("ws://example.com/", client, sock=sock)
     stage.drive(lambda: client.names == ["connect"])
     assert client.session.local_address == place
+
+
+class _Coroutines(Endpoint):
+    """Has a hook that nobody would run here."""
+
+    @override
+    async def on_message(self, session: Any, message: str | bytes) -> None:
+        """Never called."""
+
+
+class _Unmakeable(Endpoint):
+    """Cannot be made."""
+
+    def __init__(self) -> None:
+        raise ValueError("not now")
+
+
+@pytest.mark.parametrize(
+    ("url", "endpoint", "options"),
+    [
+        ("ws://localhost/", Endpoint, {"subprotocols": ["bad name"]}),
+        ("ws://localhost/", Endpoint, {"headers": {"Bad Name": "x"}}),
+        ("nonsense", Endpoint, {}),
+        ("ws://localhost/", _Coroutines, {}),
+        ("ws://localhost/", _Unmakeable, {}),
+    ],
+    ids=["subprotocol", "header", "address", "coroutines", "endpoint"],
+)
+def test_a_socket_that_was_given_is_closed_when_the_caller_got_something_wrong(
+    stage: Stage, url: str, endpoint: Handler, options: dict[str, Any]
+) -> None:
+    with RawListener() as listener:
+        sock = socket.create_connection(("127.0.0.1", listener.port))
+        with pytest.raises((ValueError, TypeError, LocalProtocolError)):
+            stage.reactor.connect(url, endpoint, sock=sock, **options)
+        assert sock.fileno() == -1
+    assert stage.reactor.idle
 
 
 # Again and again.

@@ -2,6 +2,7 @@
 
 import logging
 import ssl
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -78,6 +79,88 @@ def test_with_batch_mode_on_messages_wait_for_flush_or_for_something_that_must_l
     session.send("fourth")
     session.close()
     assert _frames(peer) == [(0x81, b"fourth"), (0x80 | CLOSE, status(1000))]
+
+
+class _Holding(Endpoint):
+    """Holds back what it says in answer to a message.
+
+    Args:
+        answer: says it.
+    """
+
+    def __init__(self, answer: Callable[[Any, str], object]) -> None:
+        self._answer = answer
+
+    @override
+    def on_message(self, session: Any, message: str | bytes) -> None:
+        session.batch_mode = BatchMode.ON
+        self._answer(session, str(message))
+
+
+def _released_by_auto(session: Any, message: str) -> None:
+    session.send("held")
+    session.batch_mode = BatchMode.AUTO
+    session.send(message)
+
+
+def _released_by_broadcast(session: Any, message: str) -> None:
+    session.send("held")
+    broadcast([session], message)
+
+
+def _asked(stage: Stage, answer: Callable[[Any, str], object], question: bytes) -> RawPeer:
+    """Let a peer ask an endpoint that holds its answers; return the peer."""
+    server = stage.reactor.serve(_Holding(answer), "127.0.0.1")
+    peer = stage.dial(server.port)
+    peer.send(REQUEST)
+    stage.drive(lambda: server.sessions)
+    peer.read_head()
+    peer.send(question)
+    stage.drive(lambda: server.sessions[0].stats.messages_sent)
+    stage.turns(2)
+    return peer
+
+
+@pytest.mark.parametrize("answer", [_released_by_auto, _released_by_broadcast])
+def test_what_is_held_leaves_in_a_hook_with_what_is_not(
+    stage: Stage, answer: Callable[[Any, str], object]
+) -> None:
+    peer = _asked(stage, answer, frame(TEXT, b"all", masked=True))
+    assert _frames(peer) == [(0x81, b"held"), (0x81, b"all")]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        lambda session, message: session.send(message),
+        lambda session, message: session.send_fragment(message, True),
+        lambda session, message: session.send_fragments([message]),
+    ],
+    ids=["message", "fragment", "fragments"],
+)
+def test_a_pong_that_was_on_its_way_before_is_not_held(
+    stage: Stage, answer: Callable[[Any, str], object]
+) -> None:
+    both = frame(TEXT, b"held", masked=True) + frame(PING, b"?", masked=True)
+    peer = _asked(stage, answer, both)
+    assert (0x80 | PONG, b"?") in _frames(peer)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        lambda session, message: session.send(message),
+        lambda session, message: session.send_fragment(message, True),
+        lambda session, message: session.send_fragments([message, message]),
+    ],
+    ids=["message", "fragment", "fragments"],
+)
+def test_where_nothing_was_on_its_way_everything_is_held(
+    stage: Stage, answer: Callable[[Any, str], object]
+) -> None:
+    peer = _asked(stage, answer, frame(TEXT, b"held", masked=True))
+    assert stage.reactor._servers[0].sessions[0].buffered_amount > 0
+    peer.close()
 
 
 def test_with_batch_mode_off_a_message_leaves_while_the_hook_that_sent_it_still_runs(stage: Stage) -> None:
@@ -290,7 +373,7 @@ def test_an_interrupt_in_a_hook_ends_the_turn_and_the_session_goes_on(stage: Sta
 
 
 def test_a_hook_may_close_or_abort_its_session_and_gets_what_came_before_the_end(stage: Stage) -> None:
-    class Brief(Recorder):  # type: ignore[misc]  # final for everybody else
+    class Brief(Recorder):
         """Has enough after one message."""
 
         @override
